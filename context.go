@@ -1,0 +1,35 @@
+package holdfast
+
+import "context"
+
+// RequestContext is who and what a request is about. It is logged, stored with
+// what the request causes, and passed on. Each value is at most 128 printable
+// ASCII characters; an empty value was not given.
+type RequestContext struct {
+	Correlation string `json:"correlationId,omitempty"`
+	Shop        string `json:"storeId,omitempty"` // "store" on the wire
+	User        string `json:"userId,omitempty"`
+	Device      string `json:"deviceId,omitempty"`
+	Session     string `json:"sessionId,omitempty"`
+	AppVersion  string `json:"appVersion,omitempty"`
+	Traceparent string `json:"traceparent,omitempty"` // W3C Trace Context
+	// Invalid says which context headers of the request can't be taken. It is
+	// answered with 400 at the turn of that check, and never stored.
+	Invalid []FieldError `json:"-"`
+}
+
+// Owner is the device and shop that the request speaks for.
+func (c RequestContext) Owner() Owner { return Owner{Device: c.Device, Shop: c.Shop} }
+
+type requestContextKey struct{}
+
+// WithRequestContext returns a context that carries rc.
+func WithRequestContext(ctx context.Context, rc RequestContext) context.Context {
+	return context.WithValue(ctx, requestContextKey{}, rc)
+}
+
+// RequestContextFrom returns what [WithRequestContext] put there, else the zero value.
+func RequestContextFrom(ctx context.Context) RequestContext {
+	rc, _ := ctx.Value(requestContextKey{}).(RequestContext)
+	return rc
+}

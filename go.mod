@@ -1,0 +1,3 @@
+module github.com/holdfast-sync/holdfast
+
+go 1.26

@@ -1,0 +1,2 @@
+// Package sync holds the rules of a stream.
+package sync

@@ -1,0 +1,25 @@
+package sync
+
+import (
+	"context"
+
+	"github.com/holdfast-sync/holdfast"
+)
+
+// Hints remembers heads of streams, to save a look at the database. A hint may
+// be old, wrong or missing: it only ever leads to an attempt that the store
+// checks, never to an answer. Both methods must return at once when the memory
+// behind them is slow or gone.
+type Hints interface {
+	// Head is what is remembered of a stream in that epoch.
+	Head(ctx context.Context, epoch, stream holdfast.ID) (holdfast.Head, bool)
+	// Remember is best effort.
+	Remember(epoch, stream holdfast.ID, head holdfast.Head)
+}
+
+// Schemas decides whether a payload is acceptable.
+type Schemas interface {
+	// Check returns nil for an acceptable payload, else a JSON problem object
+	// (RFC 9457) that names places, never values.
+	Check(typ string, version int64, payload []byte) []byte
+}
