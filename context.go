@@ -16,6 +16,12 @@ type RequestContext struct {
 	// Invalid says which context headers of the request can't be taken. It is
 	// answered with 400 at the turn of that check, and never stored.
 	Invalid []FieldError `json:"-"`
+	// Contradiction names the header that says otherwise than the credentials.
+	// It is answered with 403 at the turn of the owner's check, and never stored.
+	Contradiction string `json:"-"`
+	// SeenEpoch is the request's Holdfast-Epoch, 0 for none; it is treated like
+	// a batch's own epoch, and never stored.
+	SeenEpoch int64 `json:"-"`
 }
 
 // Owner is the device and shop that the request speaks for.

@@ -72,6 +72,8 @@ type Append struct {
 	Next     holdfast.Head // equal to Expected when nothing is new
 	Batch    holdfast.BatchRecord
 	// Transactions are the new ones: Expected.AcceptedThrough+1 to Next.AcceptedThrough.
+	// A problem in Batch.Problems with a Seq in that range quarantines its
+	// transaction; one with a lower Seq only belongs to the answer's record.
 	Transactions []holdfast.Transaction
 }
 

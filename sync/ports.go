@@ -4,7 +4,15 @@ import (
 	"context"
 
 	"github.com/holdfast-sync/holdfast"
+	"github.com/holdfast-sync/holdfast/store"
 )
+
+// Store is the part of a store that the rules need.
+type Store interface {
+	store.Appender
+	store.Reader
+	store.Queues
+}
 
 // Hints remembers heads of streams, to save a look at the database. A hint may
 // be old, wrong or missing: it only ever leads to an attempt that the store

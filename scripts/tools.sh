@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Installs the Go tools of exactly these versions into .tools.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+tools=(
+  mvdan.cc/gofumpt@v0.12.0
+  honnef.co/go/tools/cmd/staticcheck@v0.8.2
+  github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+  golang.org/x/vuln/cmd/govulncheck@v1.8.0
+)
+mkdir -p .tools
+for tool in "${tools[@]}"; do
+  name=$(basename "${tool%@*}")
+  stamp=".tools/.$name-${tool##*@}-$(go env GOVERSION)"
+  [ -x ".tools/$name" ] && [ -e "$stamp" ] && continue
+  echo "installing $name ${tool##*@}" >&2
+  GOBIN="$PWD/.tools" go install "$tool"
+  rm -f ".tools/.$name-"*
+  touch "$stamp"
+done
