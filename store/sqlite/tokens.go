@@ -1,0 +1,89 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/holdfast-sync/holdfast"
+	"github.com/holdfast-sync/holdfast/store"
+)
+
+// CreateToken keeps a token's hash and names.
+func (s *Store) CreateToken(ctx context.Context, t holdfast.Token) error {
+	_, err := s.writes.ExecContext(ctx, `
+INSERT INTO tokens (id, hash, name, scope, device, shop, user_name, created_at, expires_at, revoked_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		t.ID, t.Hash[:], t.Name, string(t.Scope), t.Device, t.Shop, t.User, t.CreatedAt.UnixMicro(), micros(t.ExpiresAt), micros(t.RevokedAt))
+	if isConstraint(err) {
+		return store.ErrConflict
+	}
+	return unavailable(err)
+}
+
+func micros(t time.Time) sql.NullInt64 {
+	return sql.NullInt64{Int64: t.UnixMicro(), Valid: !t.IsZero()}
+}
+
+const selectTokens = "SELECT id, hash, name, scope, device, shop, user_name, created_at, expires_at, revoked_at FROM tokens "
+
+func scanToken(scan func(...any) error) (t holdfast.Token, err error) {
+	var hash []byte
+	var created int64
+	var expires, revoked sql.NullInt64
+	err = scan(&t.ID, &hash, &t.Name, &t.Scope, &t.Device, &t.Shop, &t.User, &created, &expires, &revoked)
+	copy(t.Hash[:], hash)
+	t.CreatedAt = timeOf(created)
+	if expires.Valid {
+		t.ExpiresAt = timeOf(expires.Int64)
+	}
+	if revoked.Valid {
+		t.RevokedAt = timeOf(revoked.Int64)
+	}
+	return t, err
+}
+
+// Token finds a token by its id.
+func (s *Store) Token(ctx context.Context, id string) (holdfast.Token, error) {
+	t, err := scanToken(s.reads.QueryRowContext(ctx, selectTokens+"WHERE id = ?", id).Scan)
+	if err != nil {
+		return holdfast.Token{}, unavailable(err)
+	}
+	return t, nil
+}
+
+// Tokens lists all, oldest first.
+func (s *Store) Tokens(ctx context.Context) ([]holdfast.Token, error) {
+	rows, err := s.reads.QueryContext(ctx, selectTokens+"ORDER BY created_at, id")
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	defer rows.Close()
+	var all []holdfast.Token
+	for rows.Next() {
+		t, err := scanToken(rows.Scan)
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		all = append(all, t)
+	}
+	return all, unavailable(rows.Err())
+}
+
+// RevokeToken ends a token; the first time of it stays.
+func (s *Store) RevokeToken(ctx context.Context, id string, at time.Time) error {
+	result, err := s.writes.ExecContext(ctx, "UPDATE tokens SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?", at.UnixMicro(), id)
+	if err != nil {
+		return unavailable(err)
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		return unavailable(firstOf(err, store.ErrNotFound))
+	}
+	return nil
+}
+
+func firstOf(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
