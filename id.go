@@ -19,7 +19,7 @@ func ParseID[T string | []byte](s T) (ID, error) {
 	}
 	at := 0
 	for i := 0; i < 36; {
-		if s[i] == '-' {
+		if i == 8 || i == 13 || i == 18 || i == 23 {
 			i++
 			continue
 		}

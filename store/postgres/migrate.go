@@ -1,0 +1,165 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+	"github.com/sirupsen/logrus"
+
+	"github.com/holdfast-sync/holdfast/store"
+)
+
+//go:embed migrations/*.sql
+var embedded embed.FS
+
+// expectedSchema is what the migrations make, one line for each column,
+// constraint and index; a test makes sure that they do.
+//
+//go:embed schema.txt
+var expectedSchema string
+
+// Migrator brings a database to what this program needs. Two of them at once
+// are safe: a session lock lets one go first.
+type Migrator struct {
+	db       *sql.DB
+	provider *goose.Provider
+}
+
+// NewMigrator does not connect yet. Its role must own the schema.
+func NewMigrator(url string) (*Migrator, error) {
+	cfg, err := Config{URL: url, Logger: logrus.StandardLogger()}.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	pc, err := cfg.poolConfig()
+	if err != nil {
+		return nil, err
+	}
+	// A migration may take as long as it needs.
+	for _, limit := range []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} {
+		delete(pc.ConnConfig.RuntimeParams, limit)
+	}
+	db := stdlib.OpenDB(*pc.ConnConfig)
+	files, err := fs.Sub(embedded, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	locker, err := lock.NewPostgresSessionLocker()
+	if err != nil {
+		return nil, err
+	}
+	p, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithSessionLocker(locker))
+	if err != nil {
+		_ = db.Close()
+		return nil, err
+	}
+	return &Migrator{db: db, provider: p}, nil
+}
+
+// Empty says whether the database holds no table at all.
+func (m *Migrator) Empty(ctx context.Context) (bool, error) {
+	var n int
+	err := m.db.QueryRowContext(ctx, "SELECT count(*) FROM pg_catalog.pg_tables WHERE schemaname = current_schema()").Scan(&n)
+	return n == 0, unavailable(err)
+}
+
+// Up applies what is pending, each migration in a Tx of its own.
+func (m *Migrator) Up(ctx context.Context, report func(store.Migration)) error {
+	for {
+		status, err := m.Status(ctx)
+		if err != nil {
+			return err
+		}
+		next := pending(status)
+		if next == nil {
+			return nil
+		}
+		report(*next)
+		if _, err := m.provider.UpByOne(ctx); err != nil && !errors.Is(err, goose.ErrNoNextVersion) {
+			return fmt.Errorf("migration %d (%s): %w", next.Version, next.Name, unavailable(err))
+		}
+	}
+}
+
+func pending(all []store.Migration) *store.Migration {
+	for i := range all {
+		if all[i].AppliedAt.IsZero() {
+			return &all[i]
+		}
+	}
+	return nil
+}
+
+// Status lists every known migration in order.
+func (m *Migrator) Status(ctx context.Context) ([]store.Migration, error) {
+	all, err := m.provider.Status(ctx)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	out := make([]store.Migration, len(all))
+	for i, one := range all {
+		name := strings.TrimSuffix(one.Source.Path[strings.LastIndexByte(one.Source.Path, '/')+1:], ".sql")
+		out[i] = store.Migration{Version: one.Source.Version, Name: name, AppliedAt: one.AppliedAt}
+	}
+	return out, nil
+}
+
+// Validate compares the schema with what the migrations make. More than that
+// (a newer version's columns, an operator's indexes) is no difference.
+func (m *Migrator) Validate(ctx context.Context) error {
+	have, err := m.schema(ctx)
+	if err != nil {
+		return unavailable(err)
+	}
+	present := map[string]bool{}
+	for _, line := range have {
+		present[line] = true
+	}
+	for line := range strings.Lines(expectedSchema) {
+		if line = strings.TrimSuffix(line, "\n"); line != "" && !present[line] {
+			return fmt.Errorf("%w: missing or different: %s", store.ErrSchema, line)
+		}
+	}
+	return nil
+}
+
+const schemaStatement = `
+SELECT line FROM (
+  SELECT format('column %s.%s %s%s', c.relname, a.attname, format_type(a.atttypid, a.atttypmod), CASE WHEN a.attnotnull THEN ' not null' ELSE '' END) AS line
+  FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+  WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND c.relname !~ '^goose_'
+  UNION ALL
+  SELECT format('constraint %s.%s %s', conrelid::regclass, conname, pg_get_constraintdef(oid))
+  FROM pg_constraint WHERE connamespace = current_schema()::regnamespace AND conrelid <> 0 AND conrelid::regclass::text !~ '^goose_' AND contype <> 'n'
+  UNION ALL
+  SELECT format('index %s.%s %s', tablename, indexname, substring(indexdef FROM 'USING .*'))
+  FROM pg_indexes WHERE schemaname = current_schema() AND tablename !~ '^goose_'
+) all_lines ORDER BY line COLLATE "C"`
+
+func (m *Migrator) schema(ctx context.Context) ([]string, error) {
+	rows, err := m.db.QueryContext(ctx, schemaStatement)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var lines []string
+	for rows.Next() {
+		var line string
+		if err := rows.Scan(&line); err != nil {
+			return nil, err
+		}
+		lines = append(lines, line)
+	}
+	return lines, rows.Err()
+}
+
+// Close ends its connections.
+func (m *Migrator) Close() error { return m.db.Close() }

@@ -1,0 +1,79 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/holdfast-sync/holdfast"
+	"github.com/holdfast-sync/holdfast/store"
+)
+
+const heldStatement = `
+SELECT t.id, t.seq, t.body, q.problem
+FROM (SELECT num FROM streams WHERE id = $1) s
+CROSS JOIN LATERAL (
+  SELECT * FROM transactions x WHERE x.stream = s.num AND x.seq BETWEEN $2 AND $3
+  UNION
+  SELECT * FROM transactions x WHERE x.stream = s.num AND x.id = ANY($4::uuid[])
+) t
+LEFT JOIN quarantine q ON q.stream = t.stream AND q.seq = t.seq
+ORDER BY t.seq`
+
+// Held reads by seq and by id, each transaction once.
+func (s *Store) Held(ctx context.Context, q store.HeldQuery) ([]store.Held, error) {
+	ids := make([][16]byte, len(q.IDs))
+	for i := range q.IDs {
+		ids[i] = q.IDs[i]
+	}
+	rows, err := s.pool.Query(ctx, heldStatement, [16]byte(q.Stream), q.First, q.Last, ids)
+	if err != nil {
+		return nil, s.unavailable(err)
+	}
+	defer rows.Close()
+	var held []store.Held
+	for rows.Next() {
+		var h store.Held
+		var id [16]byte
+		var body string
+		var problem *string
+		if err := rows.Scan(&id, &h.Seq, &body, &problem); err != nil {
+			return nil, s.unavailable(err)
+		}
+		h.ID, h.Raw, h.Problem = id, []byte(body), bytesOf(problem)
+		held = append(held, h)
+	}
+	return held, s.unavailable(rows.Err())
+}
+
+const transactionStatement = `
+SELECT t.id, t.body, q.problem, b.correlation, b.context, b.epoch, b.accepted_at
+FROM streams s JOIN transactions t ON t.stream = s.num JOIN batches b ON b.position = t.batch
+LEFT JOIN quarantine q ON q.stream = t.stream AND q.seq = t.seq
+WHERE s.id = $1 AND t.seq = $2`
+
+// Transaction reads one back with the batch that brought it.
+func (s *Store) Transaction(ctx context.Context, stream holdfast.ID, seq int64) (holdfast.StoredTransaction, error) {
+	tx := holdfast.StoredTransaction{Seq: seq}
+	var id, correlation [16]byte
+	var body, rc string
+	var problem *string
+	err := s.pool.QueryRow(ctx, transactionStatement, [16]byte(stream), seq).
+		Scan(&id, &body, &problem, &correlation, &rc, &tx.Epoch, &tx.AcceptedAt)
+	if err != nil {
+		return holdfast.StoredTransaction{}, s.unavailable(err)
+	}
+	tx.ID, tx.Correlation, tx.Raw, tx.Problem = id, correlation, []byte(body), bytesOf(problem)
+	tx.Context, err = store.DecodeContext([]byte(rc))
+	return tx, err
+}
+
+// Epoch reads the current epoch.
+func (s *Store) Epoch(ctx context.Context) (store.Epoch, error) {
+	var e store.Epoch
+	var id [16]byte
+	err := s.pool.QueryRow(ctx, "SELECT epoch, id, started_at FROM epochs ORDER BY epoch DESC LIMIT 1").Scan(&e.Number, &id, &e.StartedAt)
+	e.ID = id
+	if err != nil {
+		return store.Epoch{}, s.unavailable(err)
+	}
+	return e, nil
+}
