@@ -12,59 +12,109 @@ import (
 // decimals of any size (1, 1.0 and 1e0 are the same, and so are 0 and -0). Of
 // members with the same name, the order counts.
 //
-// Time is O(n log n) and memory O(n) times the depth of nesting at the most.
+// What is not valid, or deeper than [MaxDepth], equals only the same bytes.
+// Time is O(n log n), with one move of memory per level, and memory O(n).
 func Equal(a, b []byte) bool {
-	return bytes.Equal(canonical(nil, New(a, len(a)+1)), canonical(nil, New(b, len(b)+1)))
+	if bytes.Equal(a, b) {
+		return true
+	}
+	left, ok := canonicalOf(a)
+	if !ok {
+		return false
+	}
+	right, ok := canonicalOf(b)
+	return ok && bytes.Equal(left, right)
 }
 
-// canonical appends the one spelling of the value that comes next. Each part
-// begins with its kind and what has no fixed length with its length, so two
-// values never share a spelling.
-func canonical(out []byte, s *Scanner) []byte {
-	switch s.Kind() {
+// canonicalOf is the one spelling that a value shares with its equals and with
+// nothing else. It is at most a few times as long as the text.
+func canonicalOf(text []byte) ([]byte, bool) {
+	s := New(text, MaxDepth)
+	c := canonical{s: s, out: make([]byte, 0, len(text)+len(text)/4)}
+	c.value()
+	s.End()
+	return c.out, s.Err() == nil
+}
+
+// canonical writes the one spelling. Each part begins with its kind, and what
+// has no fixed length with its length or an end, so no two values share one.
+type canonical struct {
+	s       *Scanner
+	out     []byte
+	members []member // of the objects that are open, innermost last
+	moved   []byte   // room to put members in order
+}
+
+// member is where the spelling of a member stands in out.
+type member struct{ start, name, value, end int }
+
+func (c *canonical) value() {
+	switch c.s.Kind() {
 	case Object:
-		return canonicalObject(out, s)
+		c.object()
 	case Array:
-		out = append(out, '[')
-		for s.Enter(); s.Element(); {
-			out = canonical(out, s)
+		c.out = append(c.out, '[')
+		for c.s.Enter(); c.s.Element(); {
+			c.value()
 		}
-		return append(out, ']')
+		c.out = append(c.out, ']')
 	case String:
-		return canonicalText(out, s.Text())
+		c.text(c.s.Text())
 	case Number:
-		d := decimalOf(s.Skip())
-		out = append(out, '#')
-		if d.negative {
-			out = append(out, '-')
-		}
-		out = append(out, d.digits...)
-		return binary.BigEndian.AppendUint64(append(out, 'e'), uint64(d.exponent))
+		c.number(c.s.Skip())
 	default:
-		return append(out, s.Skip()...)
+		c.out = append(c.out, c.s.Skip()...)
 	}
 }
 
-func canonicalText(out []byte, t Text) []byte {
-	decoded, _ := t.Bytes()
-	out = binary.AppendUvarint(append(out, '"'), uint64(len(decoded)))
-	return append(out, decoded...)
+func (c *canonical) text(t Text) {
+	c.out = append(c.out, '"')
+	c.out = binary.AppendUvarint(c.out, uint64(t.length()))
+	c.out, _ = t.append(c.out)
 }
 
-type member struct{ name, value []byte }
-
-func canonicalObject(out []byte, s *Scanner) []byte {
-	var members []member
-	s.Enter()
-	for name, more := s.Member(); more; name, more = s.Member() {
-		decoded, _ := name.Bytes()
-		members = append(members, member{decoded, canonical(nil, s)})
+func (c *canonical) number(text []byte) {
+	d := decimalOf(text)
+	c.out = append(c.out, '#')
+	if d.negative {
+		c.out = append(c.out, '-')
 	}
-	slices.SortStableFunc(members, func(a, b member) int { return bytes.Compare(a.name, b.name) })
-	out = append(out, '{')
+	c.out = append(d.appendDigits(c.out), 'e')
+	c.out = binary.AppendVarint(c.out, d.exponent)
+}
+
+func (c *canonical) object() {
+	outer := len(c.members)
+	c.out = append(c.out, '{')
+	start := len(c.out)
+	c.s.Enter()
+	for name, more := c.s.Member(); more; name, more = c.s.Member() {
+		m := member{start: len(c.out)}
+		c.out = binary.AppendUvarint(append(c.out, '"'), uint64(name.length()))
+		m.name = len(c.out)
+		c.out, _ = name.append(c.out)
+		m.value = len(c.out)
+		c.value()
+		m.end = len(c.out)
+		c.members = append(c.members, m)
+	}
+	c.order(start, c.members[outer:])
+	c.members = c.members[:outer]
+	c.out = append(c.out, '}')
+}
+
+// order puts the members that stand from start on in the order of their names.
+func (c *canonical) order(start int, members []member) {
+	byName := func(a, b member) int {
+		return bytes.Compare(c.out[a.name:a.value], c.out[b.name:b.value])
+	}
+	if slices.IsSortedFunc(members, byName) {
+		return
+	}
+	slices.SortStableFunc(members, byName)
+	c.moved = c.moved[:0]
 	for _, m := range members {
-		out = binary.AppendUvarint(out, uint64(len(m.name)+1))
-		out = append(append(out, m.name...), m.value...)
+		c.moved = append(c.moved, c.out[m.start:m.end]...)
 	}
-	return append(out, 0)
+	copy(c.out[start:], c.moved)
 }

@@ -1,5 +1,7 @@
 package jsonscan
 
+import "bytes"
+
 // maxExponent is how many digits an exponent may have, leading zeros aside, so
 // that it can be calculated with in 64 bits.
 const maxExponent = 18
@@ -60,44 +62,54 @@ func (s *Scanner) digits() int {
 }
 
 // decimal is a number as an exact decimal: ± digits × 10^exponent, the digits
-// neither beginning nor ending with 0; zero has no digits and no sign.
+// neither beginning nor ending with 0; zero has no digits and no sign. The
+// digits are left where they stand: those of whole, then those of fraction.
 type decimal struct {
-	negative bool
-	digits   []byte
-	exponent int64
+	negative        bool
+	whole, fraction []byte
+	exponent        int64
 }
 
-// decimalOf reads a valid number; it needs no more memory than the number has.
+// decimalOf reads a valid number; it takes no memory, whatever the exponent.
 func decimalOf(text []byte) decimal {
 	var d decimal
-	if text[0] == '-' {
+	if len(text) > 0 && text[0] == '-' {
 		d.negative = true
 		text = text[1:]
 	}
-	i := 0
-	for ; i < len(text) && text[i] != 'e' && text[i] != 'E'; i++ {
-		if text[i] != '.' {
-			d.digits = append(d.digits, text[i])
-		}
+	if e := bytes.IndexAny(text, "eE"); e >= 0 {
+		d.exponent = exponentOf(text[e+1:])
+		text = text[:e]
 	}
-	if dot := indexByte(text[:i], '.'); dot >= 0 {
-		d.exponent = -int64(i - dot - 1)
+	d.whole = text
+	if dot := bytes.IndexByte(text, '.'); dot >= 0 {
+		d.whole, d.fraction = text[:dot], text[dot+1:]
+		d.exponent -= int64(len(d.fraction))
 	}
-	if i < len(text) {
-		d.exponent += exponentOf(text[i+1:])
+	return d.trimmed()
+}
+
+// trimmed takes off the zeros at both ends.
+func (d decimal) trimmed() decimal {
+	digits := d.digits()
+	d.fraction = bytes.TrimRight(d.fraction, "0")
+	if len(d.fraction) == 0 {
+		d.whole = bytes.TrimRight(d.whole, "0")
 	}
-	for len(d.digits) > 0 && d.digits[len(d.digits)-1] == '0' {
-		d.digits = d.digits[:len(d.digits)-1]
-		d.exponent++
+	d.exponent += int64(digits - d.digits())
+	d.whole = bytes.TrimLeft(d.whole, "0")
+	if len(d.whole) == 0 {
+		d.fraction = bytes.TrimLeft(d.fraction, "0")
 	}
-	for len(d.digits) > 0 && d.digits[0] == '0' {
-		d.digits = d.digits[1:]
-	}
-	if len(d.digits) == 0 {
+	if d.digits() == 0 {
 		return decimal{}
 	}
 	return d
 }
+
+func (d decimal) digits() int { return len(d.whole) + len(d.fraction) }
+
+func (d decimal) appendDigits(b []byte) []byte { return append(append(b, d.whole...), d.fraction...) }
 
 func exponentOf(text []byte) (n int64) {
 	for _, c := range text {
@@ -105,47 +117,40 @@ func exponentOf(text []byte) (n int64) {
 			n = n*10 + int64(c-'0')
 		}
 	}
-	if text[0] == '-' {
+	if len(text) > 0 && text[0] == '-' {
 		return -n
 	}
 	return n
 }
 
-func indexByte(b []byte, c byte) int {
-	for i := range b {
-		if b[i] == c {
-			return i
-		}
-	}
-	return -1
+// WideNumber says whether a valid value holds a number that needs more than
+// limit digits when it is written out without an exponent, before the point or
+// behind it: for whoever is about to calculate with it. What is not valid, or
+// deeper than [MaxDepth], counts as wide.
+func WideNumber(value []byte, limit int64) bool {
+	s := New(value, MaxDepth)
+	wide := s.anyWide(limit)
+	return wide || s.err != nil
 }
 
-// WideNumber says whether a valid value holds a number that needs more than
-// limit decimal places, before or behind the point: for whoever is about to
-// calculate with it.
-func WideNumber(value []byte, limit int64) bool {
-	s := New(value, len(value)+1)
-	wide := false
-	var walk func()
-	walk = func() {
-		switch s.Kind() {
-		case Object:
-			for s.Enter(); ; walk() {
-				if _, more := s.Member(); !more {
-					return
-				}
-			}
-		case Array:
-			for s.Enter(); s.Element(); {
-				walk()
-			}
-		case Number:
-			d := decimalOf(s.Skip())
-			wide = wide || d.exponent < -limit || d.exponent+int64(len(d.digits)) > limit || int64(len(d.digits)) > limit
-		default:
-			s.Skip()
+// anyWide goes through all of the next value.
+func (s *Scanner) anyWide(limit int64) (wide bool) {
+	switch s.Kind() {
+	case Object:
+		s.Enter()
+		for _, more := s.Member(); more; _, more = s.Member() {
+			wide = s.anyWide(limit) || wide
 		}
+	case Array:
+		for s.Enter(); s.Element(); {
+			wide = s.anyWide(limit) || wide
+		}
+	case Number:
+		d := decimalOf(s.Skip())
+		digits := int64(d.digits())
+		return digits > limit || d.exponent < -limit || d.exponent > limit-digits
+	default:
+		s.Skip()
 	}
-	walk()
 	return wide
 }

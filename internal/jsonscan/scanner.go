@@ -5,8 +5,12 @@ import (
 	"math"
 )
 
-// MaxDepth is the nesting that a [Scanner] allows unless told otherwise.
+// MaxDepth is the nesting that the gateway allows.
 const MaxDepth = 64
+
+// deepest is what no [Scanner] goes beyond, whatever it is told, so that no
+// text can exhaust the stack.
+const deepest = 10_000
 
 // Error is what is wrong with a text, without any of the text.
 type Error struct {
@@ -14,6 +18,7 @@ type Error struct {
 	Reason string
 }
 
+// Error is the reason and the place.
 func (e *Error) Error() string { return fmt.Sprintf("%s at byte %d", e.Reason, e.Offset) }
 
 // Kind is the kind of a JSON value.
@@ -41,8 +46,11 @@ type Scanner struct {
 	err   *Error
 }
 
-// New begins at the start of a text.
-func New(data []byte, maxDepth int) *Scanner { return &Scanner{data: data, max: maxDepth} }
+// New begins at the start of a text that may be nested maxDepth levels deep, at
+// most 10,000.
+func New(data []byte, maxDepth int) *Scanner {
+	return &Scanner{data: data, max: min(maxDepth, deepest)}
+}
 
 // Err is the first error, nil when there was none.
 func (s *Scanner) Err() error {
@@ -136,10 +144,10 @@ func (s *Scanner) more(end byte) bool {
 		s.first = false
 		return s.pos < len(s.data) || s.unended()
 	}
+	if s.pos >= len(s.data) {
+		return s.unended()
+	}
 	if c != ',' {
-		if s.pos >= len(s.data) {
-			return s.unended()
-		}
 		s.fail(s.pos, "a comma or the end of the object or array was expected")
 		return false
 	}
@@ -190,10 +198,9 @@ func (s *Scanner) Skip() []byte {
 func (s *Scanner) skip() {
 	switch s.Kind() {
 	case Object:
-		for s.Enter(); ; s.skip() {
-			if _, more := s.Member(); !more {
-				return
-			}
+		s.Enter()
+		for _, more := s.Member(); more; _, more = s.Member() {
+			s.skip()
 		}
 	case Array:
 		for s.Enter(); s.Element(); {
@@ -226,12 +233,12 @@ func (s *Scanner) literal() {
 
 // End checks that nothing but white space is left.
 func (s *Scanner) End() {
-	if s.err == nil && s.peek() != 0 || s.pos < len(s.data) {
+	if s.space(); s.pos < len(s.data) {
 		s.fail(s.pos, "text follows the value")
 	}
 }
 
-// Valid checks one whole text.
+// Valid checks one whole text. The error is an [*Error].
 func Valid(data []byte, maxDepth int) error {
 	s := New(data, maxDepth)
 	s.skip()

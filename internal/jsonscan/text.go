@@ -1,6 +1,7 @@
 package jsonscan
 
 import (
+	"bytes"
 	"encoding/binary"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -119,6 +120,9 @@ func hex4(b []byte) (rune, bool) {
 	return r, true
 }
 
+// longestEscape is what one byte takes at most: \u0069.
+const longestEscape = 6
+
 // Raw is the string as it stands in the text, escapes and all.
 func (t Text) Raw() []byte { return t.raw }
 
@@ -127,7 +131,10 @@ func (t Text) Is(name string) bool {
 	if !t.escaped {
 		return string(t.raw) == name
 	}
-	decoded, _ := t.append(nil)
+	if len(t.raw) > longestEscape*len(name) {
+		return false
+	}
+	decoded, _ := t.Bytes()
 	return string(decoded) == name
 }
 
@@ -144,11 +151,17 @@ func (t Text) Bytes() (b []byte, clean bool) {
 // append unescapes. Half a surrogate pair becomes the three bytes that UTF-8
 // would have for it (WTF-8), so that it stays distinct from every other string.
 func (t Text) append(b []byte) ([]byte, bool) {
+	if !t.escaped {
+		return append(b, t.raw...), true
+	}
 	clean := true
 	for raw := t.raw; len(raw) > 0; {
-		if raw[0] != '\\' {
-			b = append(b, raw[0])
-			raw = raw[1:]
+		if run := bytes.IndexByte(raw, '\\'); run != 0 {
+			if run < 0 {
+				run = len(raw)
+			}
+			b = append(b, raw[:run]...)
+			raw = raw[run:]
 			continue
 		}
 		if raw[1] != 'u' {
@@ -156,17 +169,9 @@ func (t Text) append(b []byte) ([]byte, bool) {
 			raw = raw[2:]
 			continue
 		}
-		r, _ := hex4(raw[2:])
-		raw = raw[6:]
+		r, n := codePoint(raw)
+		raw = raw[n:]
 		if utf16.IsSurrogate(r) {
-			if len(raw) >= 6 && raw[0] == '\\' && raw[1] == 'u' {
-				low, _ := hex4(raw[2:])
-				if pair := utf16.DecodeRune(r, low); pair != utf8.RuneError {
-					b = utf8.AppendRune(b, pair)
-					raw = raw[6:]
-					continue
-				}
-			}
 			clean = false
 			b = append(b, 0xe0|byte(r>>12), 0x80|byte(r>>6)&0x3f, 0x80|byte(r)&0x3f)
 			continue
@@ -175,6 +180,51 @@ func (t Text) append(b []byte) ([]byte, bool) {
 		b = utf8.AppendRune(b, r)
 	}
 	return b, clean
+}
+
+// codePoint reads a valid \u escape, or two that are a surrogate pair, and how
+// long it is. It is a surrogate when there is only half a pair.
+func codePoint(raw []byte) (rune, int) {
+	r, _ := hex4(raw[2:])
+	if !utf16.IsSurrogate(r) || len(raw) < 12 || raw[6] != '\\' || raw[7] != 'u' {
+		return r, 6
+	}
+	low, _ := hex4(raw[8:])
+	if pair := utf16.DecodeRune(r, low); pair != utf8.RuneError {
+		return pair, 12
+	}
+	return r, 6
+}
+
+// length is how many bytes the string unescaped has.
+func (t Text) length() int {
+	if !t.escaped {
+		return len(t.raw)
+	}
+	n := 0
+	for raw := t.raw; len(raw) > 0; {
+		run := bytes.IndexByte(raw, '\\')
+		switch {
+		case run < 0:
+			return n + len(raw)
+		case raw[run+1] != 'u':
+			n++
+			raw = raw[run+2:]
+		default:
+			r, size := codePoint(raw[run:])
+			n += runeLength(r)
+			raw = raw[run+size:]
+		}
+		n += run
+	}
+	return n
+}
+
+func runeLength(r rune) int {
+	if utf16.IsSurrogate(r) {
+		return 3
+	}
+	return utf8.RuneLen(r)
 }
 
 var unescaped = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}

@@ -1,0 +1,55 @@
+package api
+
+import (
+	"context"
+	"errors"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/holdfast-sync/holdfast"
+)
+
+// Streams are the rules. Their errors are *holdfast.Error.
+type Streams interface {
+	AcceptBatch(ctx context.Context, b *holdfast.Batch) (holdfast.Receipt, error)
+	Batch(ctx context.Context, stream, correlation holdfast.ID) (holdfast.Receipt, error)
+	Stream(ctx context.Context, stream holdfast.ID) (holdfast.StreamState, error)
+	Transaction(ctx context.Context, stream holdfast.ID, seq int64) (holdfast.StoredTransaction, holdfast.Watermarks, error)
+	ReportQueue(stream holdfast.ID, q holdfast.Queue)
+}
+
+// Admission is asked after the checks of shape: 429 and 503 as *holdfast.Error.
+type Admission interface {
+	Admit(ctx context.Context) error
+}
+
+// Health tells what is known of the node's parts; it never waits.
+type Health interface {
+	Health() HealthReport
+	// Ready is nil when requests should come here, else a *holdfast.Error.
+	Ready(ctx context.Context) error
+}
+
+// HealthReport is the answer of GET /v1/health. Cache is empty without one.
+type HealthReport struct {
+	State, Name, ID, Ring string
+	Database, Cache       string // UP or DOWN
+	Objects, Consumers    map[string]string
+}
+
+// Config is what a [Server] works with.
+type Config struct {
+	Streams   Streams
+	Admission Admission
+	Health    Health
+	Limits    Limits // zero: [DefaultLimits]
+	Logger    logrus.FieldLogger
+}
+
+// Validate says what is missing.
+func (c Config) Validate() error {
+	if c.Streams == nil || c.Admission == nil || c.Health == nil || c.Logger == nil {
+		return errors.New("api: streams, admission, health and a logger are needed")
+	}
+	return nil
+}

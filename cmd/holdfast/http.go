@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/holdfast-sync/holdfast"
+	"github.com/holdfast-sync/holdfast/api"
+	"github.com/holdfast-sync/holdfast/auth"
+	"github.com/holdfast-sync/holdfast/middleware"
+)
+
+// The times of a connection. A request has 10 s for its headers and 30 s for its
+// body, and is answered within 10 s of that; the rest is for slow readers.
+const (
+	readHeaderTimeout = 10 * time.Second
+	writeTimeout      = 75 * time.Second
+	idleTimeout       = 2 * time.Minute
+	// maxHeaderBytes is where net/http stops reading; the limit that clients are
+	// told about is lower, and answered with more words.
+	maxHeaderBytes = 2 * middleware.DefaultMaxHeaderBytes
+)
+
+func (n *node) makeServer() error {
+	handler, err := n.makeHandler()
+	if err != nil {
+		return err
+	}
+	n.server = &http.Server{
+		Handler: handler, ConnState: middleware.ConnState, ErrorLog: httpErrors(n.log),
+		ReadHeaderTimeout: readHeaderTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+	}
+	n.atEnd(func(context.Context) error { return n.server.Close() })
+	return nil
+}
+
+// makeHandler puts the middlewares around the routes, in the order that package
+// middleware describes.
+func (n *node) makeHandler() (http.Handler, error) {
+	authenticator, err := n.makeAuthenticator()
+	if err != nil {
+		return nil, err
+	}
+	limits := n.settings.Limits
+	bodies, err := middleware.NewBodies(middleware.BodyLimits{
+		MaxBytes: int64(limits.MaxBytes), MaxTransactions: limits.MaxTransactions, MaxMemory: int64(limits.InFlightBytes),
+	})
+	if err != nil {
+		return nil, err
+	}
+	admission, err := n.makeAdmission()
+	if err != nil {
+		return nil, err
+	}
+	server, err := api.New(api.Config{
+		Streams: n.gateway, Admission: admission, Health: healthPort{n}, Logger: n.log,
+		Limits: api.Limits{MaxBytes: int64(limits.MaxBytes), MaxTransactions: int(limits.MaxTransactions)},
+	})
+	if err != nil {
+		return nil, err
+	}
+	r := chi.NewRouter()
+	r.Use(
+		middleware.Protocol, middleware.ClientAddress(n.settings.Proxies()...), middleware.RequestContext,
+		middleware.AccessLog(n.log, time.Now), middleware.Recover(n.log), middleware.HeaderLimits(0, 0), n.drain.Handler,
+	)
+	r.NotFound(api.NotFound)
+	r.MethodNotAllowed(api.MethodNotAllowed(r))
+	r.Group(func(r chi.Router) {
+		r.Use(
+			unless(isProbe, middleware.InFlight(int(limits.Requests))), middleware.Authenticate(authenticator, server.Access),
+			unless(hasNoBody, middleware.JSONBody), unless(hasNoBody, bodies.Handler),
+		)
+		server.Register(r)
+	})
+	return r, nil
+}
+
+// unless leaves a middleware out for some requests.
+func unless(some func(*http.Request) bool, mw func(http.Handler) http.Handler) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		wrapped := mw(next)
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if some(r) {
+				next.ServeHTTP(w, r)
+				return
+			}
+			wrapped.ServeHTTP(w, r)
+		})
+	}
+}
+
+// isProbe says whether whoever looks after the process asks; it must be answered
+// however much there is to do.
+func isProbe(r *http.Request) bool { return r.URL.Path == "/healthz" || r.URL.Path == "/readyz" }
+
+func hasNoBody(r *http.Request) bool { return r.Method != http.MethodPost }
+
+func (n *node) makeAuthenticator() (middleware.Authenticator, error) {
+	switch n.settings.Auth.Mode {
+	case "open":
+		return auth.Open{}, nil
+	case "token":
+		return auth.NewTokens(auth.TokensConfig{Store: n.store})
+	case "oidc":
+		return n.makeOIDC()
+	}
+	return nil, fmt.Errorf("no mode of authentication is called %s", n.settings.Auth.Mode)
+}
+
+func (n *node) makeOIDC() (middleware.Authenticator, error) {
+	s := n.settings.Auth.OIDC
+	provider, err := auth.NewOIDC(auth.OIDCConfig{
+		Issuer: s.Issuer, Audience: s.Audience, Log: n.log,
+		Claims: auth.Claims{
+			Device: s.Claims.Device, Shop: s.Claims.Store, User: s.Claims.User, Scope: s.Claims.Scope, ScopePrefix: s.ScopePrefix,
+		},
+	})
+	if err != nil {
+		return nil, n.settings.Wrong("auth.oidc.issuer", err.Error())
+	}
+	n.atEnd(func(context.Context) error { return provider.Close() })
+	return provider, nil
+}
+
+// makeAdmission limits the rate of devices, over Redis for all nodes together.
+func (n *node) makeAdmission() (*middleware.Admission, error) {
+	most := n.settings.RequestsPerMinute()
+	if most == 0 {
+		return middleware.NewAdmission(n.drain, nil), nil
+	}
+	cfg := middleware.RateConfig{Limit: int(most)}
+	if n.redis != nil {
+		cfg.Shared = middleware.NewRedisCounter(middleware.RedisCounterConfig{Client: n.redis, Log: n.log})
+	}
+	rate, err := middleware.NewRateLimiter(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return middleware.NewAdmission(n.drain, rate), nil
+}
+
+// healthPort is what the routes ask of the node's health.
+type healthPort struct{ n *node }
+
+// Health is how the parts are.
+func (h healthPort) Health() api.HealthReport {
+	r := h.n.health.Report()
+	return api.HealthReport{
+		State: string(r.State), Name: "holdfast", ID: h.n.id, Ring: h.n.settings.Ring,
+		Database: string(r.Database), Cache: string(r.Cache),
+		Objects: map[string]string{}, Consumers: map[string]string{},
+	}
+}
+
+// Ready is nil while requests should come here.
+func (h healthPort) Ready(context.Context) error {
+	if err := h.n.drain.Err(); err != nil {
+		return err
+	}
+	if !h.n.health.Ready() {
+		return &holdfast.Error{Code: holdfast.CodeBackendUnavailable, Detail: "The database can't be reached.", RetryAfter: 2 * time.Second}
+	}
+	return nil
+}

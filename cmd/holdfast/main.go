@@ -1,0 +1,15 @@
+package main
+
+import (
+	"os"
+	"time"
+)
+
+// version is set by the linker; see [buildVersion].
+var version string
+
+func main() {
+	os.Exit(run(os.Args[1:], &console{
+		out: os.Stdout, err: os.Stderr, environ: os.Environ(), now: time.Now, terminal: isTerminal(os.Stdout),
+	}))
+}

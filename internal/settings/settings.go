@@ -1,0 +1,114 @@
+package settings
+
+import (
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Settings are the effective ones. Each tag "koanf" is a name in the file; the
+// tags "default", "doc", "env" and "secret" say the rest.
+type Settings struct {
+	Listen          string  `koanf:"listen" default:"127.0.0.1:8080" doc:"The address to listen on, as host:port. Port 0 takes a free one."`
+	DataDir         string  `koanf:"dataDir" default:"./holdfast-data" doc:"The folder of the embedded database."`
+	DatabaseURL     string  `koanf:"databaseUrl" secret:"true" doc:"A PostgreSQL URL, postgres://user:password@host:port/database; several hosts are allowed. Empty: the embedded database in dataDir."`
+	DurableStandbys string  `koanf:"durableStandbys" doc:"Not supported by this version: must be empty, accepted is durable."`
+	RedisURL        string  `koanf:"redisUrl" secret:"true" doc:"A Redis URL, redis://user:password@host:port/number, or rediss:// for TLS. It makes answers faster and rate limits common to all nodes; nothing is lost with it. Empty: in memory."`
+	ObjectStores    string  `koanf:"objectStores" secret:"true" doc:"Not supported by this version: must be empty."`
+	Ring            string  `koanf:"ring" default:"local" doc:"The name of the ring of nodes that this one belongs to, as health tells it."`
+	Site            string  `koanf:"site" doc:"Not supported by this version: must be empty."`
+	TrustedProxies  string  `koanf:"trustedProxies" doc:"The proxies in front, as networks, for example 10.0.0.0/8,192.168.1.7/32: X-Forwarded-For is believed from these, for the log. Empty: from nobody."`
+	Auth            Auth    `koanf:"auth"`
+	Limits          Limits  `koanf:"limits"`
+	Schemas         Schemas `koanf:"schemas"`
+	Log             Log     `koanf:"log"`
+
+	// File is the configuration file that was read; empty when there was none.
+	File string `koanf:"-"`
+
+	origins map[string]origin
+}
+
+// Auth says who may call.
+type Auth struct {
+	Mode string `koanf:"mode" env:"HOLDFAST_AUTH" default:"open" enum:"open,token,oidc" doc:"Who may call: open (anybody; only on a loopback address), token (made by holdfast token create), oidc (an identity provider's tokens). In the file also auth: token."`
+	OIDC OIDC   `koanf:"oidc"`
+}
+
+// OIDC describes the identity provider of mode oidc.
+type OIDC struct {
+	Issuer   string `koanf:"issuer" doc:"The identity provider's issuer URL, https://…; http:// only on a loopback address."`
+	Audience string `koanf:"audience" doc:"What a token's audience must contain."`
+	// ScopePrefix stands before the scopes' names: a provider's plain "admin" may mean something else.
+	ScopePrefix string `koanf:"scopePrefix" default:"holdfast:" doc:"What stands before a scope's name in the claim; - for nothing."`
+	Claims      Claims `koanf:"claims"`
+}
+
+// Claims are the names of a token's members.
+type Claims struct {
+	Scope  string `koanf:"scope" default:"scope" doc:"The claim that holds the scope: device, operator, auditor or admin."`
+	Device string `koanf:"device" default:"device_id" doc:"The claim that names the device."`
+	Store  string `koanf:"store" default:"store_id" doc:"The claim that names the store."`
+	User   string `koanf:"user" default:"user_id" doc:"The claim that names the user. Not sub: a device's token would then send for nobody else."`
+}
+
+// Limits bound what the gateway takes on.
+type Limits struct {
+	MaxBytes          Size          `koanf:"maxBytes" default:"4MiB" min:"1KiB" max:"256MiB" doc:"The largest body of a request, after decoding."`
+	MaxTransactions   int64         `koanf:"maxTransactions" default:"1000" min:"1" max:"100000" doc:"The most transactions in a batch."`
+	RequestsPerMinute Rate          `koanf:"requestsPerMinute" default:"auto" doc:"The most requests of one device in a minute; off: no limit; auto: off when auth is open, else 6000."`
+	InFlightBytes     Size          `koanf:"inFlightBytes" default:"256MiB" min:"1KiB" max:"64GiB" doc:"The most bytes of bodies held in memory at once, at least four times limits.maxBytes; beyond it requests are answered overloaded."`
+	Connections       int64         `koanf:"connections" default:"10000" min:"1" max:"1000000" doc:"The most connections at once."`
+	Requests          int64         `koanf:"requests" default:"4096" min:"1" max:"1000000" doc:"The most requests at once; beyond it they are answered overloaded."`
+	DrainGrace        time.Duration `koanf:"drainGrace" default:"2s" min:"0s" max:"5m" doc:"How long a node that was told to stop still answers, with draining, so that load balancers can turn away from it."`
+	DrainTimeout      time.Duration `koanf:"drainTimeout" default:"30s" min:"100ms" max:"1h" doc:"How long requests that run may take to end after that."`
+}
+
+// Schemas say which payloads are acceptable.
+type Schemas struct {
+	Unregistered string       `koanf:"unregistered" default:"accept" enum:"accept,quarantine" doc:"What becomes of a transaction whose type or version has no schema: accept or quarantine."`
+	Types        []SchemaType `koanf:"types" doc:"The schemas: a list of type, version (absent: for transactions that name none) and file (below the folder of the configuration file). Only in the file."`
+}
+
+// SchemaType registers a file for one version of a type.
+type SchemaType struct {
+	Type    string `koanf:"type"`
+	Version int64  `koanf:"version"`
+	File    string `koanf:"file"`
+}
+
+// Log says what is logged, and how.
+type Log struct {
+	Level  string `koanf:"level" default:"info" enum:"debug,info,warn,error" doc:"The least important level that is logged: debug, info, warn or error."`
+	Format string `koanf:"format" default:"auto" enum:"auto,json,text" doc:"json, text, or auto: text on a terminal, else json."`
+}
+
+// Dir is the folder of the configuration file: the working directory without one.
+func (s *Settings) Dir() string {
+	if s.File == "" {
+		return "."
+	}
+	return filepath.Dir(s.File)
+}
+
+// Embedded says that the database is the file in the data directory.
+func (s *Settings) Embedded() bool { return s.DatabaseURL == "" }
+
+// defaultRequestsPerMinute is the limit of a device where callers are known.
+const defaultRequestsPerMinute = 6000
+
+// Proxies are the networks in TrustedProxies.
+func (s *Settings) Proxies() []string {
+	return strings.FieldsFunc(s.TrustedProxies, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+// RequestsPerMinute is the limit of one device; 0 is none.
+func (s *Settings) RequestsPerMinute() int64 {
+	switch {
+	case s.Limits.RequestsPerMinute != rateAuto:
+		return int64(s.Limits.RequestsPerMinute)
+	case s.Auth.Mode == "open":
+		return 0
+	}
+	return defaultRequestsPerMinute
+}
