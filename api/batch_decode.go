@@ -1,8 +1,8 @@
 package api
 
 import (
+	"bytes"
 	"fmt"
-	"strconv"
 
 	"github.com/holdfast-sync/holdfast"
 	"github.com/holdfast-sync/holdfast/internal/jsonscan"
@@ -10,21 +10,24 @@ import (
 
 // decodeBatch reads the body of a batch in one pass: syntax, shape, and of each
 // transaction its raw bytes and their hash. Stream and Correlation are left to
-// the caller. The batch points into body.
+// the caller, and so is the size of the body. The batch points into body.
 //
 // Errors are *holdfast.Error: too-large when there are more transactions than
 // allowed, else invalid-request with a JSON pointer for each thing wrong, at
 // most maxFieldErrors of them. No error repeats any of the body.
 func decodeBatch(body []byte, limits Limits) (*holdfast.Batch, error) {
-	d := batchDecoder{s: jsonscan.New(body, jsonscan.MaxDepth), batch: &holdfast.Batch{}}
-	d.decode()
+	d := batchDecoder{
+		s: jsonscan.New(body, jsonscan.MaxDepth), limit: limits.MaxTransactions, batch: &holdfast.Batch{},
+		index: nowhere, attachment: nowhere,
+	}
+	d.body(len(body))
 	if err := d.s.Err(); err != nil {
 		return nil, syntaxError(err)
 	}
-	if d.count > limits.MaxTransactions {
+	if d.count > d.limit {
 		return nil, &holdfast.Error{
-			Code: holdfast.CodeTooLarge, MaxBytes: limits.MaxBytes, MaxTransactions: int64(limits.MaxTransactions),
-			Detail: fmt.Sprintf("A batch may hold %d transactions; this one holds %d.", limits.MaxTransactions, d.count),
+			Code: holdfast.CodeTooLarge, MaxBytes: limits.MaxBytes, MaxTransactions: int64(d.limit),
+			Detail: fmt.Sprintf("A batch may hold %d transactions; this one holds %d.", d.limit, d.count),
 		}
 	}
 	if len(d.fields) > 0 {
@@ -46,22 +49,29 @@ func syntaxError(err error) error {
 // batchDecoder walks the body once. Errors of syntax stick to the scanner;
 // errors of shape gather in fields.
 type batchDecoder struct {
-	s      *jsonscan.Scanner
-	batch  *holdfast.Batch
+	s     *jsonscan.Scanner
+	limit int
+	batch *holdfast.Batch
+	count int // transactions, also those beyond the limit
+	// unnamed are the transactions whose id could not be read.
+	unnamed map[int]struct{}
+
 	fields []holdfast.FieldError
-	count  int // transactions, also those beyond the limit
-	// index is the transaction that is read, -1 outside of them; inner is where
-	// inside of it, for pointers.
-	index int
-	inner string
+	// index, attachment and inEntity are where the cursor is, for pointers.
+	index, attachment int
+	inEntity          bool
 }
 
-func (d *batchDecoder) decode() {
-	d.index = -1
-	if d.s.Kind() != jsonscan.Object {
-		d.s.Skip()
+// The known members of a batch, as bits.
+const (
+	memberEpoch = iota
+	memberTransactions
+	memberPrior
+)
+
+func (d *batchDecoder) body(size int) {
+	if !d.is(jsonscan.Object, "", "must be an object") {
 		d.s.End()
-		d.wrong("", "the body must be an object")
 		return
 	}
 	var seen members
@@ -69,59 +79,75 @@ func (d *batchDecoder) decode() {
 	for name, more := d.s.Member(); more; name, more = d.s.Member() {
 		switch {
 		case name.Is("epoch"):
-			d.once(&seen, 0, "epoch")
-			d.batch.Epoch = d.number("epoch", 0)
+			if d.first(&seen, memberEpoch, "epoch") {
+				d.batch.Epoch = d.number("epoch", 0)
+			}
 		case name.Is("transactions"):
-			d.once(&seen, 1, "transactions")
-			d.transactions()
+			if d.first(&seen, memberTransactions, "transactions") {
+				d.transactions(size)
+			}
 		case name.Is("prior"):
-			d.once(&seen, 2, "prior")
-			d.prior()
+			if d.first(&seen, memberPrior, "prior") {
+				d.prior()
+			}
 		default:
 			d.s.Skip()
 		}
 	}
 	d.s.End()
-	if !seen.has(1) {
-		d.wrong("transactions", "is required")
-	}
-	d.sequence()
+	d.require(seen, memberTransactions, "transactions")
 }
 
-func (d *batchDecoder) transactions() {
-	if d.s.Kind() != jsonscan.Array {
-		d.s.Skip()
-		d.wrong("transactions", "must be an array")
+func (d *batchDecoder) transactions(size int) {
+	if !d.is(jsonscan.Array, "transactions", "must be an array") {
 		return
 	}
+	d.batch.Transactions = make([]holdfast.Transaction, 0, min(d.limit, 1+size/usualTransaction))
 	for d.s.Enter(); d.s.Element(); d.count++ {
+		if d.count >= d.limit {
+			d.s.Skip()
+			continue
+		}
 		d.index = d.count
 		d.transaction()
 	}
-	d.index = -1
+	d.index = nowhere
 	if d.count == 0 {
 		d.wrong("transactions", "must not be empty")
 	}
+	d.sequence()
+	d.identities()
 }
 
-// sequence checks what the transactions are to each other. What could not be
-// read has its own error already.
+// usualTransaction is a size in bytes that most transactions have at least; it
+// only decides how much room is made at once.
+const usualTransaction = 256
+
+// sequence checks that each seq is one more than that before, where both could be read.
 func (d *batchDecoder) sequence() {
+	defer func() { d.index = nowhere }()
 	txs := d.batch.Transactions
-	if len(d.fields) > 0 || d.s.Err() != nil {
-		return
-	}
 	for i := 1; i < len(txs); i++ {
-		if txs[i].Seq != txs[i-1].Seq+1 {
+		if before, seq := txs[i-1].Seq, txs[i].Seq; before != 0 && seq != 0 && seq-1 != before {
 			d.index = i
 			d.wrong("seq", "must be one more than that of the transaction before")
 		}
 	}
-	if len(txs) < 2 {
+}
+
+// identities checks that no id stands twice. Ids that only grow, as those of
+// version 7 do, need no memory for that.
+func (d *batchDecoder) identities() {
+	defer func() { d.index = nowhere }()
+	txs := d.batch.Transactions
+	if d.unnamed == nil && growing(txs) {
 		return
 	}
 	ids := make(map[holdfast.ID]struct{}, len(txs))
 	for i := range txs {
+		if _, unnamed := d.unnamed[i]; unnamed {
+			continue
+		}
 		if _, again := ids[txs[i].ID]; again {
 			d.index = i
 			d.wrong("id", "stands twice in the batch")
@@ -130,90 +156,34 @@ func (d *batchDecoder) sequence() {
 	}
 }
 
+func growing(txs []holdfast.Transaction) bool {
+	for i := 1; i < len(txs); i++ {
+		if bytes.Compare(txs[i-1].ID[:], txs[i].ID[:]) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
 func (d *batchDecoder) prior() {
-	if d.s.Kind() != jsonscan.Object {
-		d.s.Skip()
-		d.wrong("prior", "must be an object")
+	if !d.is(jsonscan.Object, "prior", "must be an object") {
 		return
 	}
-	d.s.Kind() // moves to the first brace
 	start := d.s.Pos()
+	badName, badValue := false, false
 	d.s.Enter()
 	for name, more := d.s.Member(); more; name, more = d.s.Member() {
-		if _, err := holdfast.ParseID(name.Raw()); err != nil {
-			d.wrong("prior", "must have transaction ids as names")
-		}
-		if d.s.Kind() != jsonscan.Object {
-			d.wrong("prior", "must have objects as values")
-		}
+		b, _ := name.Bytes()
+		_, err := holdfast.ParseID(b)
+		badName = badName || err != nil
+		badValue = badValue || d.s.Kind() != jsonscan.Object
 		d.s.Skip()
+	}
+	if badName {
+		d.wrong("prior", "must have UUIDs as names")
+	}
+	if badValue {
+		d.wrong("prior", "must have objects as values")
 	}
 	d.batch.Prior = d.s.Since(start)
-}
-
-// members remembers which of the known members of an object were there.
-type members uint16
-
-func (m members) has(bit int) bool { return m&(1<<bit) != 0 }
-
-// once refuses a known member that is repeated: which one counts is anybody's guess.
-func (d *batchDecoder) once(m *members, bit int, name string) {
-	if m.has(bit) {
-		d.wrong(name, "stands twice")
-	}
-	*m |= 1 << bit
-}
-
-// wrong notes an error of shape at a member of what is being read.
-func (d *batchDecoder) wrong(member, detail string) {
-	if len(d.fields) >= maxFieldErrors || d.s.Err() != nil {
-		return
-	}
-	pointer := ""
-	if d.index >= 0 {
-		pointer = "/transactions/" + strconv.Itoa(d.index) + d.inner
-	}
-	if member != "" {
-		pointer += "/" + member
-	}
-	d.fields = append(d.fields, holdfast.FieldError{Pointer: pointer, HasPointer: true, Detail: detail})
-}
-
-// number reads a whole number that is at least low.
-func (d *batchDecoder) number(member string, low int64) int64 {
-	n, ok := d.s.Int()
-	if !ok || n < low {
-		d.wrong(member, fmt.Sprintf("must be a whole number from %d to 9223372036854775807, without fraction or exponent", low))
-	}
-	return n
-}
-
-// text reads a string of 1 to limit bytes that a database and a file name can hold.
-func (d *batchDecoder) text(member string, limit int) []byte {
-	if d.s.Kind() != jsonscan.String {
-		d.s.Skip()
-		d.wrong(member, "must be a string")
-		return nil
-	}
-	b, clean := d.s.Text().Bytes()
-	switch {
-	case len(b) == 0:
-		d.wrong(member, "must not be empty")
-	case len(b) > limit:
-		d.wrong(member, fmt.Sprintf("must be at most %d bytes", limit))
-	case !clean:
-		d.wrong(member, "must not hold U+0000 or half a surrogate pair")
-	case hasControl(b):
-		d.wrong(member, "must not hold control characters")
-	}
-	return b
-}
-
-func hasControl(b []byte) bool {
-	for _, c := range b {
-		if c < 0x20 || c == 0x7f {
-			return true
-		}
-	}
-	return false
 }

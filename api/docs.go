@@ -105,7 +105,7 @@ func anchor(parts ...string) string {
 
 var notInAnchors = regexp.MustCompile(`[^A-Za-z0-9]+`)
 
-func scopeNames(op operation) string {
+func scopeNames(op OperationObject) string {
 	public, scopes := op.scopes()
 	if public {
 		return "no credentials needed"

@@ -28,8 +28,8 @@ type document struct {
 	}
 }
 
-// operation is one method of a path.
-type operation struct {
+// OperationObject is one method of a path, as the document has it.
+type OperationObject struct {
 	OperationID string `yaml:"operationId"`
 	Tags        []string
 	Summary     string
@@ -121,7 +121,7 @@ func readDocument() (*document, error) {
 
 // pathOperation is an operation with its place.
 type pathOperation struct {
-	operation
+	OperationObject
 	Method, Path string
 	Shared       []parameter // of the path
 }
@@ -142,7 +142,7 @@ func (d *document) each() ([]pathOperation, error) {
 				continue
 			}
 			op := pathOperation{Method: strings.ToUpper(method), Path: path.Key, Shared: shared}
-			if err := n.Decode(&op.operation); err != nil {
+			if err := n.Decode(&op.OperationObject); err != nil {
 				return nil, fmt.Errorf("%s %s: %w", method, path.Key, err)
 			}
 			all = append(all, op)
@@ -152,7 +152,7 @@ func (d *document) each() ([]pathOperation, error) {
 }
 
 // scopes that may call an operation; none for everybody.
-func (op *operation) scopes() (public bool, scopes []holdfast.Scope) {
+func (op *OperationObject) scopes() (public bool, scopes []holdfast.Scope) {
 	if op.Security == nil {
 		return false, nil
 	}

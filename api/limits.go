@@ -10,14 +10,19 @@ type Limits struct {
 // 1000 transactions.
 func DefaultLimits() Limits { return Limits{MaxBytes: 4 << 20, MaxTransactions: 1000} }
 
-// What a member may hold at most, in bytes of UTF-8.
+// What a member may hold at most, in characters.
 const (
 	maxType        = 128
 	maxEntityType  = 128
 	maxEntityID    = 256
 	maxOrderKey    = 512
-	maxName        = 256
+	maxOccurredAt  = 64
 	maxContentType = 128
+	maxName        = 256
+)
+
+const (
+	// maxAttachments is how many one transaction may have.
 	maxAttachments = 100
 	// maxFieldErrors is how many of a request's errors are told.
 	maxFieldErrors = 32

@@ -21,7 +21,7 @@ func writeBanner(w io.Writer, s *settings.Settings, address string, now time.Tim
 	}
 	header := ""
 	if s.Auth.Mode != "open" {
-		header = ` -H "Authorization: Bearer $TOKEN"`
+		header = ` -H "Authorization: Bearer $HOLDFAST_TOKEN"`
 	}
 	fmt.Fprintf(w, `
 Holdfast serves %s on %s. Reference: %s/docs

@@ -109,6 +109,11 @@ func TestEveryCommandHasHelpAnExampleAndOutput(t *testing.T) {
 		if node.Help == "" || !strings.Contains(node.Detail, "Example") || !strings.Contains(node.Detail, "holdfast "+strings.Fields(name)[1]) {
 			t.Errorf("%s: no help or no example", name)
 		}
+		var shown strings.Builder
+		words := slices.DeleteFunc(strings.Fields(name)[1:], func(w string) bool { return strings.HasPrefix(w, "<") })
+		if code := run(append(words, "--help"), &console{out: &shown, err: &shown}); code != exitDone || !strings.Contains(shown.String(), "Examples:") {
+			t.Errorf("%s --help: %d %s", name, code, shown.String())
+		}
 		flags := map[string]bool{}
 		for _, f := range node.Flags {
 			flags[f.Name] = true

@@ -16,7 +16,8 @@ type console struct {
 	out, err io.Writer
 	environ  []string
 	now      func() time.Time
-	terminal bool // out is one
+	// terminal and errTerminal say whether out and err are one.
+	terminal, errTerminal bool
 }
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }

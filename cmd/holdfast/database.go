@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/sirupsen/logrus"
 
@@ -76,12 +77,9 @@ func (b backend) migrate(ctx context.Context, reason error, logger logrus.FieldL
 	}
 	defer func() { _ = m.Close() }()
 	if !b.embedded {
-		all, err := m.Status(ctx)
-		if err != nil {
+		current, err := b.settled(ctx, m, reason)
+		if err != nil || current {
 			return err
-		}
-		if !untouched(all) {
-			return fmt.Errorf("%w; run holdfast migrate up", reason)
 		}
 	}
 	return m.Up(ctx, func(one store.Migration) {
@@ -89,14 +87,44 @@ func (b backend) migrate(ctx context.Context, reason error, logger logrus.FieldL
 	})
 }
 
-// untouched says whether no migration has ever been applied.
-func untouched(all []store.Migration) bool {
-	for _, one := range all {
-		if !one.AppliedAt.IsZero() {
-			return false
+// migrationPause is between two looks at a schema that another node may be migrating.
+const migrationPause = time.Second
+
+// settled says whether the schema is current by now: another node that found the
+// database empty too may have been quicker. It is neither that nor an error for an
+// empty one. A schema that is older, and stays so, is only migrated by hand.
+func (b backend) settled(ctx context.Context, m store.Migrator, reason error) (bool, error) {
+	for before := -1; ; {
+		all, err := m.Status(ctx)
+		if err != nil {
+			return false, err
+		}
+		switch left := pending(all); left {
+		case 0:
+			return true, nil
+		case len(all):
+			return false, nil
+		case before:
+			return false, fmt.Errorf("%w; run holdfast migrate up", reason)
+		default:
+			before = left
+		}
+		select {
+		case <-time.After(migrationPause):
+		case <-ctx.Done():
+			return false, ctx.Err()
 		}
 	}
-	return true
+}
+
+// pending counts migrations that have not been applied.
+func pending(all []store.Migration) (n int) {
+	for _, one := range all {
+		if one.AppliedAt.IsZero() {
+			n++
+		}
+	}
+	return n
 }
 
 // unreachable adds what to do about a database that can't be used.

@@ -64,19 +64,13 @@ func checkSchema(ctx context.Context, s *settings.Settings, logger logrus.FieldL
 	if err != nil {
 		return fail(databaseAdvice, "can't be read: %v", err)
 	}
-	pending := 0
-	for _, one := range all {
-		if one.AppliedAt.IsZero() {
-			pending++
-		}
-	}
-	switch {
-	case pending == len(all):
+	switch left := pending(all); {
+	case left == len(all):
 		return ok("empty; holdfast serve makes it")
-	case pending > 0 && s.Embedded():
-		return ok("%d migrations are pending; holdfast serve applies them", pending)
-	case pending > 0:
-		return fail("holdfast migrate up", "%d migrations are pending", pending)
+	case left > 0 && s.Embedded():
+		return ok("%d migrations are pending; holdfast serve applies them", left)
+	case left > 0:
+		return fail("holdfast migrate up", "%d migrations are pending", left)
 	}
 	if err := m.Validate(ctx); err != nil {
 		return fail("find out who changed it; a backup of the same version has the right one", "%v", err)

@@ -66,14 +66,14 @@ func (n *node) makeHandler() (http.Handler, error) {
 	r := chi.NewRouter()
 	r.Use(
 		middleware.Protocol, middleware.ClientAddress(n.settings.Proxies()...), middleware.RequestContext,
-		middleware.AccessLog(n.log, time.Now), middleware.Recover(n.log), middleware.HeaderLimits(0, 0), n.drain.Handler,
+		unless(isProbe, middleware.AccessLog(n.log, time.Now)), middleware.Recover(n.log), middleware.HeaderLimits(0, 0), n.drain.Handler,
 	)
 	r.NotFound(api.NotFound)
 	r.MethodNotAllowed(api.MethodNotAllowed(r))
 	r.Group(func(r chi.Router) {
 		r.Use(
 			unless(isProbe, middleware.InFlight(int(limits.Requests))), middleware.Authenticate(authenticator, server.Access),
-			unless(hasNoBody, middleware.JSONBody), unless(hasNoBody, bodies.Handler),
+			unless(withoutBody(server), middleware.JSONBody), unless(withoutBody(server), bodies.Handler),
 		)
 		server.Register(r)
 	})
@@ -94,11 +94,16 @@ func unless(some func(*http.Request) bool, mw func(http.Handler) http.Handler) f
 	}
 }
 
-// isProbe says whether whoever looks after the process asks; it must be answered
-// however much there is to do.
+// isProbe says whether whoever looks after the process asks. It must be answered
+// however much there is to do, and comes too often to be logged.
 func isProbe(r *http.Request) bool { return r.URL.Path == "/healthz" || r.URL.Path == "/readyz" }
 
-func hasNoBody(r *http.Request) bool { return r.Method != http.MethodPost }
+// withoutBody finds requests whose operation takes no body.
+func withoutBody(server *api.Server) func(*http.Request) bool {
+	return func(r *http.Request) bool {
+		return !server.Operation(r.Method, chi.RouteContext(r.Context()).RoutePattern()).HasBody
+	}
+}
 
 func (n *node) makeAuthenticator() (middleware.Authenticator, error) {
 	switch n.settings.Auth.Mode {

@@ -29,6 +29,13 @@ func (l *lateStore) provide(s store.Store) error {
 	return nil
 }
 
+// provided says whether the real store is there.
+func (l *lateStore) provided() bool {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.real != nil
+}
+
 // now is the real store, or one that answers that there is none.
 func (l *lateStore) now() store.Store {
 	l.mu.RLock()

@@ -101,7 +101,12 @@ func (n *node) makeHints() (gateway.Hints, error) {
 }
 
 func (n *node) makeHealth() error {
-	cfg := health.Config{Database: n.store.Ping, Log: n.log}
+	cfg := health.Config{Log: n.log, Database: func(ctx context.Context) error {
+		if !n.store.provided() {
+			return health.ErrNotYet // openDatabase tells what it waits for
+		}
+		return n.store.Ping(ctx)
+	}}
 	if n.redis != nil {
 		cfg.Cache = func(ctx context.Context) error { return n.redis.Ping(ctx).Err() }
 	}

@@ -36,13 +36,17 @@ func (s *testStore) Ping(context.Context) error { return nil }
 
 func (s *testStore) Close() error { close(s.closed); return nil }
 
-// testMigrator has one migration.
+// testMigrator has two migrations, the first of which was applied at a time.
 type testMigrator struct {
 	store.Migrator
-	at *time.Time
+	at   *time.Time
+	done *bool // nil: no
 }
 
 func (m testMigrator) Status(context.Context) ([]store.Migration, error) {
+	if m.done != nil && *m.done {
+		return []store.Migration{{Version: 1, AppliedAt: *m.at}, {Version: 2, AppliedAt: *m.at}}, nil
+	}
 	return []store.Migration{{Version: 1, AppliedAt: *m.at}, {Version: 2}}, nil
 }
 
@@ -177,6 +181,25 @@ func TestEmptyDatabaseIsMigrated(t *testing.T) {
 	}
 }
 
+// Two nodes find a database empty; the one that comes second must not take the
+// schema that the first has just made for an old one.
+func TestDatabaseThatAnotherNodeMigrated(t *testing.T) {
+	at, done := time.Unix(1, 0), true
+	opened := 0
+	b := backend{
+		open: func(context.Context) (store.Store, error) {
+			if opened++; opened == 1 {
+				return nil, store.ErrSchema
+			}
+			return newTestStore(), nil
+		},
+		migrator: func(context.Context) (store.Migrator, error) { return testMigrator{at: &at, done: &done}, nil },
+	}
+	if err := await(t, testNode(t, "postgres://h/d").openDatabase(b)); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestStoreThatComesTooLateIsClosed(t *testing.T) {
 	var late lateStore
 	if err := late.Close(); err != nil {
@@ -256,7 +279,7 @@ func TestBannerHasALineThatCanBeRun(t *testing.T) {
 	s.Auth.Mode, s.DatabaseURL = "token", "postgres://u:topsecret@h/d"
 	out.Reset()
 	writeBanner(&out, s, "10.0.0.1:443", at)
-	if !strings.Contains(out.String(), `-H "Authorization: Bearer $TOKEN"`) || strings.Contains(out.String(), "topsecret") {
+	if !strings.Contains(out.String(), `-H "Authorization: Bearer $HOLDFAST_TOKEN"`) || strings.Contains(out.String(), "topsecret") {
 		t.Error(out.String())
 	}
 }

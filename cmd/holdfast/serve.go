@@ -44,7 +44,7 @@ func (c *ServeCmd) Run(con *console) error {
 	if err != nil {
 		return err
 	}
-	logger, err := newLogger(con.err, s.Log.Level, s.Log.Format, con.terminal)
+	logger, err := newLogger(con.err, s.Log.Level, s.Log.Format, con.errTerminal)
 	if err != nil {
 		return err
 	}

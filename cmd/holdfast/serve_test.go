@@ -240,6 +240,20 @@ func TestServeOnADatabaseThatComesLater(t *testing.T) {
 	}
 }
 
+// Any request may go to any node.
+func TestServeSideBySide(t *testing.T) {
+	url := "HOLDFAST_DATABASE_URL=" + testserver.Postgres(t).NewDatabase(t)
+	nodes := []*running{startGateway(t, url), startGateway(t, url)}
+	path, body, header := batch()
+	for i, g := range nodes {
+		g.waitReady(t)
+		code, got := g.try(http.MethodPost, path, body, header)
+		if code != http.StatusCreated || (got.header.Get("Idempotency-Replayed") == "true") != (i == 1) {
+			t.Errorf("node %d: %d %v %s", i, code, got.header, got.body)
+		}
+	}
+}
+
 func TestServeThatIsToldToStopBeforeItsDatabaseCame(t *testing.T) {
 	g := startGateway(t, "HOLDFAST_DATABASE_URL=postgres://u:topsecret@127.0.0.1:1/d")
 	if err := g.stop(t); err != nil {

