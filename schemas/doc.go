@@ -13,10 +13,10 @@
 //     expects it to be checked. Formats that are not known are ignored.
 //   - "$ref" leads to files under the folder of the configuration file, or to the
 //     "$id" of another registered schema, and never to the network.
-//   - Numbers with more than 400 digits, or an exponent beyond ±400, are
-//     violations of their own: comparing them exactly would cost more memory
-//     than their few bytes are worth. (Numbers of payloads without a schema are
-//     kept as sent, whatever their size.) So are payloads of more than 100,000 values.
+//   - Numbers that take more than 400 digits to write out without an exponent are
+//     violations of their own: comparing 1e400000000 exactly would cost more
+//     memory than there is. (In payloads without a schema such numbers are kept as
+//     sent.) So are payloads of more than 100,000 values.
 //   - Where a payload repeats a member's name the last one is checked.
 //   - A problem names places and rules, never values: details are made from the
 //     kind of the violation, and a member that the schema doesn't name is shown

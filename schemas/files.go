@@ -109,12 +109,12 @@ func (f *files) readFile(name string) (any, error) {
 	case len(content) > maxFile:
 		return nil, fmt.Errorf("is larger than %d bytes", maxFile)
 	}
-	if reason := outOfReach(content); reason != "" {
-		return nil, errors.New(reason)
-	}
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(content))
 	if err != nil {
 		return nil, fmt.Errorf("is not JSON: %w", err)
+	}
+	if reason := outOfReach(content); reason != "" {
+		return nil, errors.New(reason)
 	}
 	return doc, nil
 }

@@ -33,6 +33,7 @@ func (n *node) makeServer() error {
 	n.server = &http.Server{
 		Handler: handler, ConnState: middleware.ConnState, ErrorLog: httpErrors(n.log),
 		ReadHeaderTimeout: readHeaderTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		DisableGeneralOptionsHandler: true, // OPTIONS * is answered by us, like all else
 	}
 	n.atEnd(func(context.Context) error { return n.server.Close() })
 	return nil
