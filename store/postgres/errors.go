@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -46,6 +47,17 @@ func (s *Store) unavailable(err error) error {
 		s.pool.Reset()
 	}
 	return unavailable(err)
+}
+
+// reading asks again, on a new connection, when the first one turned out to be
+// dead: a server that was restarted meanwhile costs no caller an error.
+func (s *Store) reading(ctx context.Context, ask func() error) error {
+	err := ask()
+	if err != nil && ctx.Err() == nil && stateOf(err) == "" && !errors.Is(err, pgx.ErrNoRows) {
+		s.pool.Reset()
+		err = ask()
+	}
+	return s.unavailable(err)
 }
 
 // written translates what became of a statement that writes. An ERROR has undone

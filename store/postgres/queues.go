@@ -29,9 +29,11 @@ func (s *Store) SaveQueues(ctx context.Context, queues map[holdfast.ID]holdfast.
 func (s *Store) Queue(ctx context.Context, stream holdfast.ID) (holdfast.Queue, error) {
 	var q holdfast.Queue
 	var oldest int64
-	err := s.pool.QueryRow(ctx, "SELECT depth, oldest_ms, at FROM queues WHERE stream = $1", [16]byte(stream)).Scan(&q.Depth, &oldest, &q.At)
+	err := s.reading(ctx, func() error {
+		return s.pool.QueryRow(ctx, "SELECT depth, oldest_ms, at FROM queues WHERE stream = $1", [16]byte(stream)).Scan(&q.Depth, &oldest, &q.At)
+	})
 	if err != nil {
-		return holdfast.Queue{}, s.unavailable(err)
+		return holdfast.Queue{}, err
 	}
 	q.Oldest, q.At = time.Duration(oldest)*time.Millisecond, q.At.UTC()
 	return q, nil

@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/holdfast-sync/holdfast"
 	"github.com/holdfast-sync/holdfast/store"
 )
@@ -24,24 +26,25 @@ func (s *Store) Held(ctx context.Context, q store.HeldQuery) ([]store.Held, erro
 	for i := range q.IDs {
 		ids[i] = q.IDs[i]
 	}
-	rows, err := s.pool.Query(ctx, heldStatement, [16]byte(q.Stream), q.First, q.Last, ids)
-	if err != nil {
-		return nil, s.unavailable(err)
-	}
-	defer rows.Close()
 	var held []store.Held
-	for rows.Next() {
-		var h store.Held
-		var id [16]byte
-		var body string
-		var problem *string
-		if err := rows.Scan(&id, &h.Seq, &body, &problem); err != nil {
-			return nil, s.unavailable(err)
+	err := s.reading(ctx, func() error {
+		rows, err := s.pool.Query(ctx, heldStatement, [16]byte(q.Stream), q.First, q.Last, ids)
+		if err != nil {
+			return err
 		}
-		h.ID, h.Raw, h.Problem = id, []byte(body), bytesOf(problem)
-		held = append(held, h)
-	}
-	return held, s.unavailable(rows.Err())
+		held, err = pgx.CollectRows(rows, scanHeld)
+		return err
+	})
+	return held, err
+}
+
+func scanHeld(row pgx.CollectableRow) (h store.Held, err error) {
+	var id [16]byte
+	var body string
+	var problem *string
+	err = row.Scan(&id, &h.Seq, &body, &problem)
+	h.ID, h.Raw, h.Problem = id, []byte(body), bytesOf(problem)
+	return h, err
 }
 
 const transactionStatement = `
@@ -56,10 +59,12 @@ func (s *Store) Transaction(ctx context.Context, stream holdfast.ID, seq int64) 
 	var id, correlation [16]byte
 	var body, rc string
 	var problem *string
-	err := s.pool.QueryRow(ctx, transactionStatement, [16]byte(stream), seq).
-		Scan(&id, &body, &problem, &correlation, &rc, &tx.Epoch, &tx.AcceptedAt)
+	err := s.reading(ctx, func() error {
+		return s.pool.QueryRow(ctx, transactionStatement, [16]byte(stream), seq).
+			Scan(&id, &body, &problem, &correlation, &rc, &tx.Epoch, &tx.AcceptedAt)
+	})
 	if err != nil {
-		return holdfast.StoredTransaction{}, s.unavailable(err)
+		return holdfast.StoredTransaction{}, err
 	}
 	tx.ID, tx.Correlation, tx.Raw, tx.Problem = id, correlation, []byte(body), bytesOf(problem)
 	tx.Context, err = store.DecodeContext([]byte(rc))
@@ -70,10 +75,12 @@ func (s *Store) Transaction(ctx context.Context, stream holdfast.ID, seq int64) 
 func (s *Store) Epoch(ctx context.Context) (store.Epoch, error) {
 	var e store.Epoch
 	var id [16]byte
-	err := s.pool.QueryRow(ctx, "SELECT epoch, id, started_at FROM epochs ORDER BY epoch DESC LIMIT 1").Scan(&e.Number, &id, &e.StartedAt)
-	e.ID = id
+	err := s.reading(ctx, func() error {
+		return s.pool.QueryRow(ctx, "SELECT epoch, id, started_at FROM epochs ORDER BY epoch DESC LIMIT 1").Scan(&e.Number, &id, &e.StartedAt)
+	})
 	if err != nil {
-		return store.Epoch{}, s.unavailable(err)
+		return store.Epoch{}, err
 	}
+	e.ID = id
 	return e, nil
 }

@@ -45,9 +45,13 @@ func scanToken(scan func(...any) error) (t holdfast.Token, err error) {
 
 // Token finds a token by its id.
 func (s *Store) Token(ctx context.Context, id string) (holdfast.Token, error) {
-	t, err := scanToken(s.pool.QueryRow(ctx, selectTokens+"WHERE id = $1", id).Scan)
+	var t holdfast.Token
+	err := s.reading(ctx, func() (err error) {
+		t, err = scanToken(s.pool.QueryRow(ctx, selectTokens+"WHERE id = $1", id).Scan)
+		return err
+	})
 	if err != nil {
-		return holdfast.Token{}, s.unavailable(err)
+		return holdfast.Token{}, err
 	}
 	return t, nil
 }

@@ -54,7 +54,7 @@ func (s *Store) look(life context.Context) {
 func (s *Store) lookAtAll(life context.Context, calls []*group.Call[*look]) {
 	ctx, cancel := context.WithTimeout(life, s.cfg.Patience)
 	defer cancel()
-	err := s.unavailable(s.readViews(ctx, calls))
+	err := s.reading(ctx, func() error { return s.readViews(ctx, calls) })
 	for _, c := range calls {
 		c.Finish(err)
 	}

@@ -170,6 +170,11 @@ func TestRequestInProgress(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close(context.Background())
+	watch, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer watch.Close(context.Background())
 	tx, err := conn.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -184,7 +189,7 @@ func TestRequestInProgress(t *testing.T) {
 	}()
 	harness.Eventually(t, 3*time.Second, func() error {
 		var waiting int
-		err := conn.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'").Scan(&waiting)
+		err := watch.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'").Scan(&waiting)
 		if err == nil && waiting == 0 {
 			err = context.DeadlineExceeded
 		}
