@@ -120,11 +120,10 @@ func (d *device) exchange() (int, error) {
 
 // outcome of one measurement.
 type outcome struct {
-	requests  int
-	elapsed   time.Duration
-	p50, p99  time.Duration
-	cpu       time.Duration // of the gateway
-	serverCPU time.Duration // of the database server
+	requests int
+	elapsed  time.Duration
+	p50, p99 time.Duration
+	cpu      time.Duration // of the gateway
 }
 
 // drive lets clients send requests of size transactions for a while.
