@@ -70,7 +70,7 @@ func (k *keyring) run(ctx context.Context) {
 			wait = k.cfg.backoff
 			k.pause(ctx, k.cfg.refreshEvery)
 		} else {
-			k.pause(ctx, wait/2+rand.N(wait/2+1)) // spread over nodes that failed together
+			k.pause(ctx, wait/2+rand.N(wait/2+1)) //nolint:gosec // spread over nodes that failed together; no secret
 			wait = min(2*wait, k.cfg.refreshEvery)
 		}
 		if ctx.Err() != nil {

@@ -32,7 +32,7 @@ func newOIDCTest(t *testing.T, p *fakeProvider, change func(*OIDCConfig)) *oidcT
 	c := newClock()
 	cfg := OIDCConfig{
 		Issuer: p.server.URL, Audience: "holdfast", Log: log, Now: c.now,
-		RefreshEvery: time.Hour, AtMostEvery: time.Millisecond, FetchTimeout: 200 * time.Millisecond,
+		RefreshEvery: time.Hour, AtMostEvery: time.Nanosecond, FetchTimeout: 200 * time.Millisecond,
 		WaitForKeys: 2 * time.Second, Backoff: 5 * time.Millisecond,
 	}
 	if change != nil {
@@ -206,7 +206,7 @@ func TestOIDCGarbageFromTheProviderLeavesTheLastGoodKeys(t *testing.T) {
 				return err == nil
 			})
 			for _, line := range lines(tt.log) {
-				if len(line) > 500 || strings.ContainsAny(line, "\x00\xff") {
+				if len(line) > 500 || strings.Contains(line, "\x00") || strings.Contains(line, "\xff") {
 					t.Errorf("the log got %q", line)
 				}
 			}

@@ -39,7 +39,7 @@ func newRawServer(t *testing.T, cfg ListenerConfig, h http.Handler) *rawServer {
 	go func() { done <- server.Serve(WrapListener(ln, cfg)) }()
 	stop := sync.OnceFunc(func() {
 		_ = server.Close()
-		<-done
+		<-done //nolint:errcheck // only its end matters
 	})
 	t.Cleanup(stop)
 	return &rawServer{t, ln.Addr().String(), stop}

@@ -31,7 +31,7 @@ func write(from, to string) error {
 	if err := encoder.Encode(document); err != nil {
 		return err
 	}
-	return os.WriteFile(to, out.Bytes(), 0o644)
+	return os.WriteFile(to, out.Bytes(), 0o644) //nolint:gosec // a file of the repository
 }
 
 // read reads a file and puts in the files that it refers to.

@@ -28,6 +28,7 @@ func (s *Store) Append(ctx context.Context, step *store.Append) error {
 type writer struct {
 	s       *Store
 	conn    *pgx.Conn
+	used    time.Time // when the last statement ended
 	arrays  *arrays
 	formats []int16 // all binary
 	won     []bool
@@ -156,19 +157,23 @@ func (w *writer) run(ctx context.Context, calls []*call) error {
 		w.won[binary.BigEndian.Uint32(result.Values()[0])-1] = true
 	}
 	_, err := result.Close()
+	w.used = time.Now()
 	return err
 }
 
-// notSent marks a failure before anything was sent, as pgconn.SafeToRetry asks.
-type notSent struct{ error }
+// notSentError marks a failure before anything was sent, as pgconn.SafeToRetry asks.
+type notSentError struct{ error }
 
-func (e notSent) Unwrap() error   { return e.error }
-func (notSent) SafeToRetry() bool { return true }
+func (e notSentError) Unwrap() error   { return e.error }
+func (notSentError) SafeToRetry() bool { return true }
+
+// restAfter is how long a connection may rest before it is asked whether it lives.
+const restAfter = 50 * time.Millisecond
 
 // connect makes sure of a connection that was alive a moment ago, so that a
 // server that was restarted while nobody wrote is no unknown outcome.
 func (w *writer) connect(ctx context.Context) error {
-	if w.conn != nil && !w.conn.IsClosed() && w.conn.PgConn().CheckConn() == nil {
+	if w.conn != nil && !w.conn.IsClosed() && (time.Since(w.used) < restAfter || w.conn.Ping(ctx) == nil) {
 		return nil
 	}
 	w.drop()
@@ -177,14 +182,14 @@ func (w *writer) connect(ctx context.Context) error {
 	cfg := w.s.pool.Config().ConnConfig
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
-		return notSent{err}
+		return notSentError{err}
 	}
 	if err = beDurable(ctx, conn); err == nil {
 		_, err = conn.PgConn().Prepare(ctx, "append", appendStatement, nil)
 	}
 	if err != nil {
 		_ = conn.Close(ctx)
-		return notSent{err}
+		return notSentError{err}
 	}
 	w.conn = conn
 	return nil

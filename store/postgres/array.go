@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"encoding/binary"
-	"strconv"
 
 	"github.com/jackc/pgx/v5/pgtype"
 )
@@ -75,9 +74,4 @@ func (a *array) value() []byte {
 
 var typeNames = map[uint32]string{
 	pgtype.UUIDOID: "uuid", pgtype.Int8OID: "bigint", pgtype.Int4OID: "integer", pgtype.ByteaOID: "bytea", pgtype.TextOID: "text",
-}
-
-// placeholder is the parameter number n with its type, for the statement's text.
-func (a *array) placeholder(n int) string {
-	return "$" + strconv.Itoa(n) + "::" + typeNames[a.element] + "[]"
 }

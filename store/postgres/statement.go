@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgtype"
 
@@ -126,15 +127,9 @@ func (a *arrays) values() [][]byte {
 // taken. The others found another head or epoch than they expected. Transactions
 // find their stream and batch by the step's number in an array, not by a join,
 // so the cost stays linear whatever the planner believes of the arrays' lengths.
-var appendStatement = func() string {
-	p := make([]any, columns)
-	a := newArrays()
-	for i := range p {
-		p[i] = a[i].placeholder(i + 1)
-	}
-	return fmt.Sprintf(`
+var appendStatement = `
 WITH step AS MATERIALIZED (
-  SELECT * FROM unnest(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) WITH ORDINALITY
+  SELECT * FROM unnest(` + placeholders(stepEpoch, batchPrior) + `) WITH ORDINALITY
     AS s(epoch, stream, through, digest, quarantined, device, shop, next_through, next_digest, next_quarantined,
          correlation, first_seq, last_seq, duplicates, fingerprint, problems, context, prior, n)
 ), present AS MATERIALIZED (
@@ -165,11 +160,19 @@ WITH step AS MATERIALIZED (
 ), stored AS (
   INSERT INTO transactions (stream, seq, id, batch, body)
   SELECT place.num[t.step], t.seq, t.id, place.batch[t.step], t.body
-  FROM place, unnest(%s, %s, %s, %s) AS t(step, seq, id, body) WHERE place.num[t.step] <> 0
+  FROM place, unnest(` + placeholders(txStep, txBody) + `) AS t(step, seq, id, body) WHERE place.num[t.step] <> 0
 ), aside AS (
   INSERT INTO quarantine (stream, seq, problem)
   SELECT place.num[q.step], q.seq, q.problem
-  FROM place, unnest(%s, %s, %s) AS q(step, seq, problem) WHERE place.num[q.step] <> 0
+  FROM place, unnest(` + placeholders(asideStep, asideProblem) + `) AS q(step, seq, problem) WHERE place.num[q.step] <> 0
 )
-SELECT n::integer FROM won`, p...)
-}()
+SELECT n::integer FROM won`
+
+// placeholders are the parameters of the columns from first to last.
+func placeholders(first, last int) string {
+	var all []string
+	for column := first; column <= last; column++ {
+		all = append(all, fmt.Sprintf("$%d::%s[]", column+1, typeNames[columnTypes[column]]))
+	}
+	return strings.Join(all, ", ")
+}

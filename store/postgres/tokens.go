@@ -26,7 +26,7 @@ func orNull(t time.Time) *time.Time {
 	return &t
 }
 
-const selectTokens = "SELECT id, hash, name, scope, device, shop, user_name, created_at, expires_at, revoked_at FROM tokens "
+const selectTokens = "SELECT id, hash, name, scope, device, shop, user_name, created_at, expires_at, revoked_at FROM tokens " //nolint:gosec // names of columns
 
 func scanToken(scan func(...any) error) (t holdfast.Token, err error) {
 	var hash []byte

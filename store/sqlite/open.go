@@ -38,7 +38,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	s := &Store{cfg: cfg, queue: group.NewQueue[*store.Append](cfg.MaxWaiting), stopped: make(chan struct{})}
 	if err := s.open(ctx); err != nil {
-		s.release()
+		_ = s.release()
 		return nil, err
 	}
 	go s.write()

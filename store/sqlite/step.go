@@ -97,11 +97,12 @@ func (w *writer) readHead(stream holdfast.ID) (num int64, head holdfast.Head, er
 	if err != nil {
 		return 0, head, err
 	}
+	defer rows.Close()
 	if rows.Next() {
 		err = rows.Scan(&num, &head.AcceptedThrough, &digest, &head.Quarantined, &head.Owner.Device, &head.Owner.Shop)
 		copy(head.Digest[:], digest)
 	}
-	return num, head, errors.Join(err, rows.Err(), rows.Close())
+	return num, head, errors.Join(err, rows.Err())
 }
 
 func (w *writer) insertBatch(num int64, a *store.Append, now int64) (int64, error) {

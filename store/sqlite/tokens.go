@@ -24,7 +24,7 @@ func micros(t time.Time) sql.NullInt64 {
 	return sql.NullInt64{Int64: t.UnixMicro(), Valid: !t.IsZero()}
 }
 
-const selectTokens = "SELECT id, hash, name, scope, device, shop, user_name, created_at, expires_at, revoked_at FROM tokens "
+const selectTokens = "SELECT id, hash, name, scope, device, shop, user_name, created_at, expires_at, revoked_at FROM tokens " //nolint:gosec // names of columns
 
 func scanToken(scan func(...any) error) (t holdfast.Token, err error) {
 	var hash []byte
