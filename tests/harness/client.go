@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/holdfast-sync/holdfast"
+	"github.com/holdfast-sync/holdfast/openapi/openapitest"
 )
 
 // Answer is a response, read whole.
@@ -55,7 +56,8 @@ var client = &http.Client{
 	Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true},
 }
 
-// Do sends one request. Header is name, value, name, value …
+// Do sends one request; an answer that is not as the OpenAPI document says is an
+// error. Header is name, value, name, value …
 func Do(method, url string, body []byte, header ...string) (Answer, error) {
 	req, err := http.NewRequestWithContext(context.Background(), method, url, bytes.NewReader(body))
 	if err != nil {
@@ -70,6 +72,9 @@ func Do(method, url string, body []byte, header ...string) (Answer, error) {
 	}
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
+	if err == nil {
+		err = openapitest.Answer(req, res.StatusCode, res.Header, b)
+	}
 	return Answer{res.StatusCode, res.Header, b}, err
 }
 

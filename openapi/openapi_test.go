@@ -1,0 +1,57 @@
+package openapi_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/holdfast-sync/holdfast/openapi"
+	"github.com/holdfast-sync/holdfast/openapi/openapitest"
+)
+
+func TestTheBundleIsMadeOfItsParts(t *testing.T) {
+	before, err := os.ReadFile("bundle.gen.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("go", "run", "./bundle").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	after, err := os.ReadFile("bundle.gen.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(before) != string(after) || string(openapi.Bundle) != string(after) {
+		t.Fatal("the bundle was stale; it has been made again: make generate")
+	}
+}
+
+func TestTheDocumentIsValid(t *testing.T) {
+	if _, err := openapitest.Document(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The checker must fail where an answer is not as the document says.
+func TestTheCheckerCanFail(t *testing.T) {
+	r := httptest.NewRequest(http.MethodGet, "/v1/limits", nil)
+	good := http.Header{"Content-Type": {"application/json"}, "Holdfast-Protocol": {"1"}}
+	body := `{"maxBytes":1,"maxTransactions":1}`
+	if err := openapitest.Answer(r, 200, good, []byte(body)); err != nil {
+		t.Fatal(err)
+	}
+	for name, err := range map[string]error{
+		"status":  openapitest.Answer(r, 418, good, []byte(body)),
+		"body":    openapitest.Answer(r, 200, good, []byte(`{"maxBytes":"1"}`)),
+		"missing": openapitest.Answer(r, 200, good, []byte(`{"maxBytes":1}`)),
+		"header":  openapitest.Answer(r, 200, http.Header{"Content-Type": {"application/json"}}, []byte(body)),
+		"media":   openapitest.Answer(r, 200, http.Header{"Content-Type": {"text/plain"}, "Holdfast-Protocol": {"1"}}, []byte(body)),
+		"route":   openapitest.Answer(httptest.NewRequest(http.MethodGet, "/v1/nothing", nil), 200, good, nil),
+	} {
+		if err == nil {
+			t.Errorf("a wrong %s was not noticed", name)
+		}
+	}
+}
