@@ -1,0 +1,27 @@
+-- Two roles for a database of its own: run this once, as a superuser, inside the
+-- database that Holdfast is to use.
+--
+--   holdfast_owner  owns the schema and runs `holdfast migrate up`
+--   holdfast_app    is what `holdfast serve` uses: it reads, inserts and updates,
+--                   and can neither delete nor change the schema
+--
+-- Give each a password (or another way in) of your own:
+--   ALTER ROLE holdfast_app PASSWORD '…';
+
+DO $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'holdfast_owner') THEN
+    CREATE ROLE holdfast_owner LOGIN;
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'holdfast_app') THEN
+    CREATE ROLE holdfast_app LOGIN;
+  END IF;
+END $$;
+
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+GRANT USAGE, CREATE ON SCHEMA public TO holdfast_owner;
+GRANT USAGE ON SCHEMA public TO holdfast_app;
+
+-- What the owner's migrations make later is covered as well.
+ALTER DEFAULT PRIVILEGES FOR ROLE holdfast_owner IN SCHEMA public GRANT SELECT, INSERT, UPDATE ON TABLES TO holdfast_app;
+ALTER DEFAULT PRIVILEGES FOR ROLE holdfast_owner IN SCHEMA public GRANT USAGE ON SEQUENCES TO holdfast_app;
