@@ -82,9 +82,11 @@ func Answer(r *http.Request, status int, header http.Header, body []byte) error 
 	return nil
 }
 
+var document = sync.OnceValues(Document)
+
 // Batch says whether a body is what the document calls a batch.
 func Batch(body any) error {
-	doc, err := Document()
+	doc, err := document()
 	if err != nil {
 		return err
 	}
