@@ -22,7 +22,8 @@ type Config struct {
 	// used, unless the URL has a target_session_attrs of its own.
 	URL    string
 	Logger logrus.FieldLogger
-	// Writers is how many goroutines write, each with a connection; 0: 2.
+	// Writers is how many goroutines write, each with a connection; 0: 1. A second one
+	// makes groups smaller: measured, it costs more than it brings on 2 cores.
 	Writers int
 	// Connections is how many more there are, for reading; 0: 6.
 	Connections int
@@ -50,7 +51,7 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("postgres: no logger")
 	}
 	if c.Writers == 0 {
-		c.Writers = 2
+		c.Writers = 1
 	}
 	if c.Connections == 0 {
 		c.Connections = 6

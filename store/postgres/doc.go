@@ -1,6 +1,6 @@
 // Package postgres keeps streams in PostgreSQL, for any number of nodes side by side.
 //
-// One or two goroutines of a node write. Each takes every step that waits, and
+// One goroutine of a node writes (more can be asked for). It takes every step that waits, and
 // hands all of them to the server in one statement with arrays: it compares and
 // moves the heads, and appends batches and transactions for those that moved.
 // The statement is its own Tx, so a group costs one round trip and one fsync. Looks
