@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"embed"
-	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/holdfast-sync/holdfast/store"
+	"github.com/holdfast-sync/holdfast/store/migration"
 )
 
 //go:embed migrations/*.sql
@@ -29,8 +29,8 @@ var expectedSchema string
 // Migrator brings a database to what this program needs. Two of them at once
 // are safe: a session lock lets one go first.
 type Migrator struct {
-	db       *sql.DB
-	provider *goose.Provider
+	migration.Runner
+	db *sql.DB
 }
 
 // NewMigrator does not connect yet. Its role must own the schema.
@@ -61,7 +61,7 @@ func NewMigrator(url string) (*Migrator, error) {
 		_ = db.Close()
 		return nil, err
 	}
-	return &Migrator{db: db, provider: p}, nil
+	return &Migrator{Runner: migration.Runner{Provider: p, Translate: unavailable}, db: db}, nil
 }
 
 // Empty says whether the database holds no table at all.
@@ -69,47 +69,6 @@ func (m *Migrator) Empty(ctx context.Context) (bool, error) {
 	var n int
 	err := m.db.QueryRowContext(ctx, "SELECT count(*) FROM pg_catalog.pg_tables WHERE schemaname = current_schema()").Scan(&n)
 	return n == 0, unavailable(err)
-}
-
-// Up applies what is pending, each migration in a Tx of its own.
-func (m *Migrator) Up(ctx context.Context, report func(store.Migration)) error {
-	for {
-		status, err := m.Status(ctx)
-		if err != nil {
-			return err
-		}
-		next := pending(status)
-		if next == nil {
-			return nil
-		}
-		report(*next)
-		if _, err := m.provider.UpByOne(ctx); err != nil && !errors.Is(err, goose.ErrNoNextVersion) {
-			return fmt.Errorf("migration %d (%s): %w", next.Version, next.Name, unavailable(err))
-		}
-	}
-}
-
-func pending(all []store.Migration) *store.Migration {
-	for i := range all {
-		if all[i].AppliedAt.IsZero() {
-			return &all[i]
-		}
-	}
-	return nil
-}
-
-// Status lists every known migration in order.
-func (m *Migrator) Status(ctx context.Context) ([]store.Migration, error) {
-	all, err := m.provider.Status(ctx)
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	out := make([]store.Migration, len(all))
-	for i, one := range all {
-		name := strings.TrimSuffix(one.Source.Path[strings.LastIndexByte(one.Source.Path, '/')+1:], ".sql")
-		out[i] = store.Migration{Version: one.Source.Version, Name: name, AppliedAt: one.AppliedAt}
-	}
-	return out, nil
 }
 
 // Validate compares the schema with what the migrations make. More than that

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"embed"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"github.com/pressly/goose/v3"
 
 	"github.com/holdfast-sync/holdfast/store"
+	"github.com/holdfast-sync/holdfast/store/migration"
 )
 
 //go:embed migrations/*.sql
@@ -24,8 +24,8 @@ const newest = 1
 
 // Migrator brings the file of a data directory to what this program needs.
 type Migrator struct {
-	db       *sql.DB
-	provider *goose.Provider
+	migration.Runner
+	db *sql.DB
 }
 
 // NewMigrator opens the database file of dir, and makes both when they are not there.
@@ -53,48 +53,7 @@ func newMigrator(db *sql.DB) (*Migrator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Migrator{db: db, provider: p}, nil
-}
-
-// Up applies what is pending, each migration in a Tx of its own.
-func (m *Migrator) Up(ctx context.Context, report func(store.Migration)) error {
-	for {
-		status, err := m.Status(ctx)
-		if err != nil {
-			return err
-		}
-		next := pending(status)
-		if next == nil {
-			return nil
-		}
-		report(*next)
-		if _, err := m.provider.UpByOne(ctx); err != nil && !errors.Is(err, goose.ErrNoNextVersion) {
-			return fmt.Errorf("migration %d (%s): %w", next.Version, next.Name, foreign(err))
-		}
-	}
-}
-
-func pending(all []store.Migration) *store.Migration {
-	for i := range all {
-		if all[i].AppliedAt.IsZero() {
-			return &all[i]
-		}
-	}
-	return nil
-}
-
-// Status lists every known migration in order.
-func (m *Migrator) Status(ctx context.Context) ([]store.Migration, error) {
-	all, err := m.provider.Status(ctx)
-	if err != nil {
-		return nil, foreign(err)
-	}
-	out := make([]store.Migration, len(all))
-	for i, one := range all {
-		name := strings.TrimSuffix(one.Source.Path[strings.LastIndexByte(one.Source.Path, '/')+1:], ".sql")
-		out[i] = store.Migration{Version: one.Source.Version, Name: name, AppliedAt: one.AppliedAt}
-	}
-	return out, nil
+	return &Migrator{Runner: migration.Runner{Provider: p, Translate: foreign}, db: db}, nil
 }
 
 // Validate compares the schema with the one that the migrations make in an empty database.
@@ -130,7 +89,7 @@ func expectedSchema(ctx context.Context) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := m.provider.Up(ctx); err != nil {
+	if _, err := m.Provider.Up(ctx); err != nil {
 		return nil, err
 	}
 	return schemaOf(ctx, db)
