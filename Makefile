@@ -17,7 +17,7 @@ build: ## build bin/holdfast
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/holdfast ./cmd/holdfast
 
 run: build ## build and start the gateway on one file; prints a curl line that works
-	@exec bin/holdfast serve
+	@exec bin/holdfast serve --output text
 
 test: deps tools ## everything: installs what is missing, starts its own servers, runs all checks
 	@scripts/test.sh
