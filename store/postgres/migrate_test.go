@@ -95,7 +95,7 @@ func TestUpValidateDownAndUpAgain(t *testing.T) {
 		if applied := up(t, m); len(applied) != 0 {
 			t.Fatal("applied twice:", applied)
 		}
-		if _, err := m.Provider.DownTo(ctx, 0); err != nil {
+		if _, err := m.DownTo(ctx, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
