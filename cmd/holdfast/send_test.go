@@ -294,7 +294,9 @@ func TestSendInterruptedSaysWhatIsHeldAndGoesOnNextTime(t *testing.T) {
 		t.Errorf("exit %d", code)
 	}
 	mustContain(t, complaint, "interrupted: ", " of 40 transactions are held; run the same command again to go on")
+	g.mu.Lock() // a request that was given up may still be answered
 	g.before = nil
+	g.mu.Unlock()
 	out, complaint, code := sent(t.Context(), SendCmd{File: file, URL: []string{url}})
 	if code != exitDone {
 		t.Fatalf("exit %d: %s", code, complaint)
