@@ -1,6 +1,9 @@
 package holdfast
 
-import "context"
+import (
+	"context"
+	"iter"
+)
 
 // RequestContext is who and what a request is about. It is logged, stored with
 // what the request causes, and passed on. Each value is at most 128 printable
@@ -38,4 +41,34 @@ func WithRequestContext(ctx context.Context, rc RequestContext) context.Context 
 func RequestContextFrom(ctx context.Context) RequestContext {
 	rc, _ := ctx.Value(requestContextKey{}).(RequestContext)
 	return rc
+}
+
+// Fields yields what is known, by the names that logs, traces and audit events use.
+func (c RequestContext) Fields() iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for _, f := range [...]struct{ name, value string }{
+			{"correlationId", c.Correlation},
+			{"storeId", c.Shop},
+			{"userId", c.User},
+			{"deviceId", c.Device},
+			{"sessionId", c.Session},
+			{"appVersion", c.AppVersion},
+			{"traceparent", c.Traceparent},
+			{"traceId", c.Trace()},
+		} {
+			if f.value != "" && !yield(f.name, f.value) {
+				return
+			}
+		}
+	}
+}
+
+// Trace is the trace id of a traceparent (W3C Trace Context, section 3.2.2.3: 32
+// hex digits), empty when there is none or it can't be read.
+func (c RequestContext) Trace() string {
+	const version, id = 3, 32 // "00-" and the trace id
+	if len(c.Traceparent) < version+id+1 || c.Traceparent[version-1] != '-' || c.Traceparent[version+id] != '-' {
+		return ""
+	}
+	return c.Traceparent[version : version+id]
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/holdfast-sync/holdfast/internal/settings"
+	"github.com/holdfast-sync/holdfast/redact"
 	"github.com/holdfast-sync/holdfast/store"
 )
 
@@ -32,6 +33,7 @@ type CLI struct {
 	Config  ConfigCmd  `cmd:"" help:"Print the effective settings and where each comes from."`
 	Token   TokenCmd   `cmd:"" help:"Make, list and revoke the tokens of auth token."`
 	Doctor  DoctorCmd  `cmd:"" help:"Try every setting and connection and say what to do."`
+	Redact  RedactCmd  `cmd:"" help:"Mask secrets and personal data in lines of the standard input."`
 	Version VersionCmd `cmd:"" help:"Print the version."`
 }
 
@@ -128,6 +130,6 @@ func (c *console) complain(err error) int {
 		return code
 	}
 	line := strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), "\n", "; ")), " ")
-	fmt.Fprintln(c.err, "holdfast:", line)
+	fmt.Fprintln(c.err, "holdfast:", redact.Default.String(line))
 	return code
 }

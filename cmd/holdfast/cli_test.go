@@ -121,7 +121,7 @@ func TestEveryCommandHasHelpAnExampleAndOutput(t *testing.T) {
 				t.Errorf("%s --%s: no help", name, f.Name)
 			}
 		}
-		if !flags["output"] {
+		if !flags["output"] && !strings.HasSuffix(name, "redact") { // whose output is its input
 			t.Errorf("%s has no --output", name)
 		}
 	}

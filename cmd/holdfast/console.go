@@ -13,11 +13,14 @@ import (
 
 // console is what a command sees of the process that it runs in.
 type console struct {
+	in       io.Reader
 	out, err io.Writer
 	environ  []string
 	now      func() time.Time
 	// terminal and errTerminal say whether out and err are one.
 	terminal, errTerminal bool
+	// guard masks what the runtime writes to the error output; nil in tests.
+	guard func(options ...string) (*os.File, error)
 }
 
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }

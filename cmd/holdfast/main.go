@@ -10,7 +10,7 @@ var version string
 
 func main() {
 	os.Exit(run(os.Args[1:], &console{
-		out: os.Stdout, err: os.Stderr, environ: os.Environ(), now: time.Now,
-		terminal: isTerminal(os.Stdout), errTerminal: isTerminal(os.Stderr),
+		in: os.Stdin, out: os.Stdout, err: os.Stderr, environ: os.Environ(), now: time.Now,
+		terminal: isTerminal(os.Stdout), errTerminal: isTerminal(os.Stderr), guard: guardStderr,
 	}))
 }

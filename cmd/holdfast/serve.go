@@ -44,16 +44,37 @@ func (c *ServeCmd) Run(con *console) error {
 	if err != nil {
 		return err
 	}
-	logger, err := newLogger(con.err, s.Log.Level, s.Log.Format, con.errTerminal)
+	scanner, err := newScanner(s)
 	if err != nil {
 		return err
 	}
-	captureOthers(logger)
+	guarded := con.guardErrors(s)
+	logger, err := newLogger(con.err, s.Log.Level, s.Log.Format, con.errTerminal, scanner)
+	if err != nil {
+		return err
+	}
+	captureOthers(logger, s.Log.Libraries)
+	if guarded != nil {
+		logger.WithError(guarded).Warn("what the runtime writes when the program dies is not masked")
+	}
 	heedMemory(os.DirFS("/"), logger)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
 	return c.serve(con, s, logger, signals)
+}
+
+// guardErrors masks the error output of the process; con.err is then what it was before.
+func (c *console) guardErrors(s *settings.Settings) error {
+	if c.guard == nil {
+		return nil
+	}
+	before, err := c.guard("--set", "redaction.keys="+s.Redaction.Keys, "--set", "redaction.patterns="+s.Redaction.Patterns)
+	if err != nil {
+		return err
+	}
+	c.err = before
+	return nil
 }
 
 // flags are those of serve alone.

@@ -21,6 +21,7 @@ import (
 
 	"github.com/holdfast-sync/holdfast/internal/settings"
 	"github.com/holdfast-sync/holdfast/internal/testserver"
+	"github.com/holdfast-sync/holdfast/redact"
 )
 
 // text is a log or an output that a test reads while it is written.
@@ -59,7 +60,7 @@ func startGateway(t *testing.T, environ ...string) *running {
 		t.Fatal(err)
 	}
 	g := &running{signals: make(chan os.Signal, 2), ended: make(chan error, 1), out: &text{}, log: &text{}}
-	logger, err := newLogger(g.log, s.Log.Level, s.Log.Format, false)
+	logger, err := newLogger(g.log, s.Log.Level, s.Log.Format, false, redact.Default)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,19 +9,20 @@ import (
 // Settings are the effective ones. Each tag "koanf" is a name in the file; the
 // tags "default", "doc", "env" and "secret" say the rest.
 type Settings struct {
-	Listen          string  `koanf:"listen" default:"127.0.0.1:8080" doc:"The address to listen on, as host:port. Port 0 takes a free one."`
-	DataDir         string  `koanf:"dataDir" default:"./holdfast-data" doc:"The folder of the embedded database."`
-	DatabaseURL     string  `koanf:"databaseUrl" secret:"true" doc:"A PostgreSQL URL, postgres://user:password@host:port/database; several hosts are allowed. Empty: the embedded database in dataDir."`
-	DurableStandbys string  `koanf:"durableStandbys" doc:"Not supported by this version: must be empty, accepted is durable."`
-	RedisURL        string  `koanf:"redisUrl" secret:"true" doc:"A Redis URL, redis://user:password@host:port/number, or rediss:// for TLS. It makes answers faster and rate limits common to all nodes; nothing is lost with it. Empty: in memory."`
-	ObjectStores    string  `koanf:"objectStores" secret:"true" doc:"Not supported by this version: must be empty."`
-	Ring            string  `koanf:"ring" default:"local" doc:"The name of the ring of nodes that this one belongs to, as health tells it."`
-	Site            string  `koanf:"site" doc:"Not supported by this version: must be empty."`
-	TrustedProxies  string  `koanf:"trustedProxies" doc:"The proxies in front, as networks, for example 10.0.0.0/8,192.168.1.7/32: X-Forwarded-For is believed from these, for the log. Empty: from nobody."`
-	Auth            Auth    `koanf:"auth"`
-	Limits          Limits  `koanf:"limits"`
-	Schemas         Schemas `koanf:"schemas"`
-	Log             Log     `koanf:"log"`
+	Listen          string    `koanf:"listen" default:"127.0.0.1:8080" doc:"The address to listen on, as host:port. Port 0 takes a free one."`
+	DataDir         string    `koanf:"dataDir" default:"./holdfast-data" doc:"The folder of the embedded database."`
+	DatabaseURL     string    `koanf:"databaseUrl" secret:"true" doc:"A PostgreSQL URL, postgres://user:password@host:port/database; several hosts are allowed. Empty: the embedded database in dataDir."`
+	DurableStandbys string    `koanf:"durableStandbys" doc:"Not supported by this version: must be empty, accepted is durable."`
+	RedisURL        string    `koanf:"redisUrl" secret:"true" doc:"A Redis URL, redis://user:password@host:port/number, or rediss:// for TLS. It makes answers faster and rate limits common to all nodes; nothing is lost with it. Empty: in memory."`
+	ObjectStores    string    `koanf:"objectStores" secret:"true" doc:"Not supported by this version: must be empty."`
+	Ring            string    `koanf:"ring" default:"local" doc:"The name of the ring of nodes that this one belongs to, as health tells it."`
+	Site            string    `koanf:"site" doc:"Not supported by this version: must be empty."`
+	TrustedProxies  string    `koanf:"trustedProxies" doc:"The proxies in front, as networks, for example 10.0.0.0/8,192.168.1.7/32: X-Forwarded-For is believed from these, for the log. Empty: from nobody."`
+	Auth            Auth      `koanf:"auth"`
+	Limits          Limits    `koanf:"limits"`
+	Schemas         Schemas   `koanf:"schemas"`
+	Log             Log       `koanf:"log"`
+	Redaction       Redaction `koanf:"redaction"`
 
 	// File is the configuration file that was read; empty when there was none.
 	File string `koanf:"-"`
@@ -79,8 +80,15 @@ type SchemaType struct {
 
 // Log says what is logged, and how.
 type Log struct {
-	Level  string `koanf:"level" default:"info" enum:"debug,info,warn,error" doc:"The least important level that is logged: debug, info, warn or error."`
-	Format string `koanf:"format" default:"auto" enum:"auto,json,text" doc:"json, text, or auto: text on a terminal, else json."`
+	Level     string `koanf:"level" default:"info" enum:"debug,info,warn,error" doc:"The least important level that is logged: debug, info, warn or error."`
+	Format    string `koanf:"format" default:"auto" enum:"auto,json,text" doc:"json, text, or auto: text on a terminal, else json."`
+	Libraries string `koanf:"libraries" default:"warn" enum:"debug,info,warn,error" doc:"The least important level that libraries may log at, whatever log.level is: at their most talkative they dump what goes over the wire."`
+}
+
+// Redaction adds to what is masked in logs, audit details and by holdfast redact.
+type Redaction struct {
+	Keys     string `koanf:"keys" doc:"More names whose values are masked, in any spelling, separated by commas: loyaltyPin,badge_code."`
+	Patterns string `koanf:"patterns" doc:"More forms of secrets, separated by blanks: literal text, # for a digit, @ for a letter, * for either, + behind one of these to repeat it. Each begins with two literal characters: HF-####-@@ tok_*+."`
 }
 
 // Dir is the folder of the configuration file: the working directory without one.
@@ -96,6 +104,11 @@ func (s *Settings) Embedded() bool { return s.DatabaseURL == "" }
 
 // defaultRequestsPerMinute is the limit of a device where callers are known.
 const defaultRequestsPerMinute = 6000
+
+// RedactionKeys are the names in Redaction.Keys.
+func (s *Settings) RedactionKeys() []string {
+	return strings.FieldsFunc(s.Redaction.Keys, func(r rune) bool { return r == ',' || r == ' ' })
+}
 
 // Proxies are the networks in TrustedProxies.
 func (s *Settings) Proxies() []string {
