@@ -100,6 +100,14 @@ func (s *Server) heardLine(stream holdfast.ID, line string) {
 	}
 }
 
+// GetStream hands the queue report to the generated handler, where there is one.
+func (s *Server) GetStream(w http.ResponseWriter, r *http.Request, streamID wire.StreamId, params wire.GetStreamParams) {
+	if lines := r.Header["Holdfast-Queue"]; len(lines) == 1 {
+		params.HoldfastQueue = &lines[0]
+	}
+	s.ServerInterface.GetStream(w, r, streamID, params)
+}
+
 // GetBatch reads a batch's answer back.
 func (s *Server) GetBatch(w http.ResponseWriter, r *http.Request, streamID wire.StreamId, correlationID wire.CorrelationIdPath, _ wire.GetBatchParams) {
 	var sh shape
