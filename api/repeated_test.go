@@ -80,3 +80,16 @@ func TestTheQueueReportIsCountedAfterAGet(t *testing.T) {
 		}
 	}
 }
+
+// Nothing is named that was not applied.
+func TestThePreferenceIsNamedOnlyWhenItWasApplied(t *testing.T) {
+	for through, want := range map[int64]string{0: "", 1: "", 2: "durability=replicated", 91: "durability=replicated"} {
+		p := &recording{receipt: accepted}
+		p.receipt.DurableThrough = through
+		w := repeated(t, p, "POST", base+"/batches", `{"transactions":[`+oneTransaction(1)+`,`+oneTransaction(2)+`]}`,
+			"Content-Type", "application/json", "Correlation-Id", someID, "Prefer", "wait=5", "Prefer", "durability=replicated")
+		if got := w.Header().Get("Preference-Applied"); w.Code != 201 || got != want {
+			t.Errorf("durable through %d: %d %q", through, w.Code, got)
+		}
+	}
+}
