@@ -46,6 +46,9 @@ func TestTheCheckerCanFail(t *testing.T) {
 		"missing": openapitest.Answer(r, 200, good, []byte(`{"maxBytes":1}`)),
 		"header":  openapitest.Answer(r, 200, http.Header{"Content-Type": {"application/json"}}, []byte(body)),
 		"media":   openapitest.Answer(r, 200, http.Header{"Content-Type": {"text/plain"}, "Holdfast-Protocol": {"1"}}, []byte(body)),
+		"head":    openapitest.Answer(httptest.NewRequest(http.MethodHead, "/v1/limits", nil), 200, http.Header{"Content-Type": {"application/json"}}, nil),
+		"404":     openapitest.Answer(httptest.NewRequest(http.MethodGet, "/v1/nothing", nil), 404, good, []byte("nothing")),
+		"405":     openapitest.Answer(httptest.NewRequest(http.MethodPut, "/v1/limits", nil), 405, http.Header{"Content-Type": {"application/problem+json"}, "Holdfast-Protocol": {"1"}}, []byte(`{"status":405,"code":"x"}`)),
 		"route":   openapitest.Answer(httptest.NewRequest(http.MethodGet, "/v1/nothing", nil), 200, good, nil),
 	} {
 		if err == nil {
