@@ -36,7 +36,7 @@ func (s *Server) SendBatch(w http.ResponseWriter, r *http.Request, streamID wire
 	if receipt.Replayed {
 		h["Idempotency-Replayed"] = []string{"true"}
 	}
-	if prefersReplicated(r.Header) {
+	if prefersReplicated(r.Header) && durable(receipt) {
 		h["Preference-Applied"] = []string{"durability=replicated"}
 	}
 	status := http.StatusOK
@@ -44,6 +44,12 @@ func (s *Server) SendBatch(w http.ResponseWriter, r *http.Request, streamID wire
 		status = http.StatusCreated
 	}
 	writeReceipt(w, status, receipt)
+}
+
+// durable says whether the whole batch is, so that the preference was honoured
+// (RFC 7240, 3: what is named was applied).
+func durable(r holdfast.Receipt) bool {
+	return len(r.Results) > 0 && r.Results[len(r.Results)-1].Seq <= r.DurableThrough
 }
 
 // readBatch checks the shape of the whole request.
@@ -98,6 +104,14 @@ func (s *Server) heardLine(stream holdfast.ID, line string) {
 		q.At = time.Now().UTC()
 		s.Streams.ReportQueue(stream, q)
 	}
+}
+
+// GetStream hands the queue report to the generated handler, where there is one.
+func (s *Server) GetStream(w http.ResponseWriter, r *http.Request, streamID wire.StreamId, params wire.GetStreamParams) {
+	if lines := r.Header["Holdfast-Queue"]; len(lines) == 1 {
+		params.HoldfastQueue = &lines[0]
+	}
+	s.ServerInterface.GetStream(w, r, streamID, params)
 }
 
 // GetBatch reads a batch's answer back.

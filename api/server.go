@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -49,10 +50,36 @@ func New(c Config) (*Server, error) {
 
 // Register adds the document's routes. HEAD works wherever GET does.
 func (s *Server) Register(r chi.Router) {
-	wire.HandlerWithOptions(s, wire.ChiServerOptions{BaseRouter: withHead{r}, ErrorHandlerFunc: s.badParameter})
+	wire.HandlerWithOptions(s, wire.ChiServerOptions{
+		BaseRouter: withHead{r}, ErrorHandlerFunc: s.badParameter, Middlewares: []wire.MiddlewareFunc{wholeRequest},
+	})
 }
 
-// withHead adds a HEAD beside every GET; net/http leaves the body out.
+// wholeKey is where the request waits while the generated code binds.
+type wholeKey struct{}
+
+// withoutHeaders keeps the headers from the generated code, which would refuse
+// what is repeated or ignorable, and tell that alone. The handlers read them.
+func withoutHeaders(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		bare := r.WithContext(context.WithValue(r.Context(), wholeKey{}, r))
+		bare.Header = http.Header{}
+		h(w, bare)
+	}
+}
+
+// wholeRequest gives the handlers the request as it came.
+func wholeRequest(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if whole, ok := r.Context().Value(wholeKey{}).(*http.Request); ok {
+			r = whole
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// withHead adds a HEAD beside every GET; net/http leaves the body out. Behind
+// both, and POST, stands the generated code without the headers.
 type withHead struct{ chi.Router }
 
 func (w withHead) Group(f func(chi.Router)) chi.Router {
@@ -60,8 +87,13 @@ func (w withHead) Group(f func(chi.Router)) chi.Router {
 }
 
 func (w withHead) Get(pattern string, h http.HandlerFunc) {
+	h = withoutHeaders(h)
 	w.Router.Get(pattern, h)
 	w.Head(pattern, h)
+}
+
+func (w withHead) Post(pattern string, h http.HandlerFunc) {
+	w.Router.Post(pattern, withoutHeaders(h))
 }
 
 // badParameter explains what the generated code could not bind.

@@ -34,7 +34,11 @@ func (s *shape) header(name, detail string) {
 func (s *shape) body(err error) error {
 	var e *holdfast.Error
 	if errors.As(err, &e) && e.Code == holdfast.CodeInvalidRequest {
-		s.fields = append(s.fields, e.Fields...)
+		fields := e.Fields
+		if len(fields) == 0 { // wrong as a whole
+			fields = []holdfast.FieldError{{HasPointer: true, Detail: e.Detail}}
+		}
+		s.fields = append(s.fields, fields...)
 		return nil
 	}
 	return err

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -73,6 +74,7 @@ func FuzzHeaders(f *testing.F) {
 	f.Add("depth=12, oldest=340")
 	f.Add(`durability="replicated"; wait=5`)
 	f.Add(`"` + someID + `"`)
+	f.Add(" " + strings.ToUpper(someID) + "\t")
 	f.Fuzz(func(t *testing.T, line string) {
 		if q, ok := queueOf(line); ok && (q.Depth < 0 || q.Oldest < 0) {
 			t.Fatalf("%q: %+v", line, q)
@@ -80,8 +82,26 @@ func FuzzHeaders(f *testing.F) {
 		prefersReplicated(http.Header{"Prefer": {line}})
 		var s shape
 		id := s.correlation(http.Header{"Idempotency-Key": {line}})
-		if (s.err() == nil) != strings.EqualFold(strings.Trim(strings.Trim(line, " \t"), `"`), id.String()) && s.err() == nil {
+		good := uuidLine.FindStringSubmatch(line)
+		if (good != nil) != (s.err() == nil) {
+			t.Fatalf("%q was read as %s: %v", line, id, s.err())
+		}
+		if good != nil && !strings.EqualFold(good[1]+good[2], id.String()) {
 			t.Fatalf("%q was read as %s", line, id)
 		}
 	})
+}
+
+const uuidForm = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+
+// uuidLine is a UUID, bare or quoted.
+var uuidLine = regexp.MustCompile(`^[ \t]*(?:(` + uuidForm + `)|"(` + uuidForm + `)")[ \t]*$`)
+
+// An error without places is as wrong as one with them.
+func TestABodyThatIsWrongAsAWhole(t *testing.T) {
+	var s shape
+	err := s.body(&holdfast.Error{Code: holdfast.CodeInvalidRequest, Detail: "The body could not be read."})
+	if err != nil || s.err() == nil || s.fields[0].Detail != "The body could not be read." {
+		t.Errorf("%v %v %+v", err, s.err(), s.fields)
+	}
 }

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -91,7 +93,7 @@ func TestWrite(t *testing.T) {
 			wait = "2"
 		}
 		if h.Get("Content-Type") != "application/problem+json" || h.Get("Holdfast-Protocol") != "1" || h.Get("Retry-After") != wait ||
-			(h.Get("WWW-Authenticate") != "") != (row.status == 401) || h.Get("Holdfast-Epoch") != "" {
+			h.Get("WWW-Authenticate") != map[bool]string{true: "Bearer"}[row.status == 401] || h.Get("Holdfast-Epoch") != "" {
 			t.Errorf("%s: %v", code, h)
 		}
 	}
@@ -135,5 +137,39 @@ func TestAnUnknownErrorTellsNothing(t *testing.T) {
 		if l.Code != 500 || d["code"] != "internal" || regexp.MustCompile("secret").Match(l.Body.Bytes()) {
 			t.Errorf("%v: %s", err, l.Body)
 		}
+	}
+}
+
+// The instance is cut at 256, and stays one that can be read.
+func TestALongInstanceIsCutBetweenItsCharacters(t *testing.T) {
+	for before, want := range map[int]int{252: 256, 253: 256, 254: 254, 255: 255, 256: 256} {
+		path := "/" + strings.Repeat("a", before-1) + "%20" + strings.Repeat("b", 9)
+		w := httptest.NewRecorder()
+		problem.Write(w, httptest.NewRequest(http.MethodGet, path, nil), &holdfast.Error{Code: holdfast.CodeNotFound})
+		var d problem.Document
+		if err := json.Unmarshal(w.Body.Bytes(), &d); err != nil || d.Instance != path[:want] {
+			t.Errorf("%d before the escape: %q %v", before, d.Instance, err)
+		}
+		if _, err := url.PathUnescape(d.Instance); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestARequestWithoutAnAddressAndAHead(t *testing.T) {
+	overloaded := &holdfast.Error{Code: holdfast.CodeOverloaded}
+	w := httptest.NewRecorder()
+	problem.Write(w, &http.Request{Method: http.MethodGet, Header: http.Header{}}, overloaded)
+	var d map[string]any
+	if err := json.Unmarshal(w.Body.Bytes(), &d); err != nil || d["instance"] != nil || w.Code != 503 {
+		t.Errorf("%d %s %v", w.Code, w.Body, err)
+	}
+	if w.Header().Get("Retry-After") != "1" {
+		t.Errorf("no wait became Retry-After %q", w.Header().Get("Retry-After"))
+	}
+	w = httptest.NewRecorder()
+	problem.Write(w, httptest.NewRequest(http.MethodHead, "/", nil), overloaded)
+	if w.Code != 503 || w.Body.Len() != 0 || w.Header().Get("Content-Length") == "" || w.Header().Get("Content-Type") != problem.ContentType {
+		t.Errorf("HEAD: %d %v %s", w.Code, w.Header(), w.Body)
 	}
 }

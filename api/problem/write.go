@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/holdfast-sync/holdfast"
@@ -96,6 +97,18 @@ func New(err error) Document {
 // maxInstance bounds how much of a request's path is told back.
 const maxInstance = 256
 
+// instance is the path, cut where it is too long, but never inside a %XX.
+func instance(path string) string {
+	if len(path) <= maxInstance {
+		return path
+	}
+	path = path[:maxInstance]
+	if i := strings.LastIndexByte(path, '%'); i > maxInstance-3 {
+		path = path[:i]
+	}
+	return path
+}
+
 // Write answers a request with the problem of err. The writer may tell the
 // access log which one it was (SetProblem).
 func Write(w http.ResponseWriter, r *http.Request, err error) {
@@ -107,8 +120,7 @@ func Write(w http.ResponseWriter, r *http.Request, err error) {
 		d.TraceID = rc.Traceparent[3:35]
 	}
 	if r.URL != nil {
-		d.Instance = r.URL.EscapedPath()
-		d.Instance = d.Instance[:min(len(d.Instance), maxInstance)]
+		d.Instance = instance(r.URL.EscapedPath())
 	}
 	body, _ := json.Marshal(d) // strings and numbers only: can't fail
 	h := w.Header()

@@ -1,5 +1,5 @@
 // Bundle puts the parts of the OpenAPI document into one file. Run it in the
-// folder openapi; go generate does.
+// folder openapi; go generate does. An argument names another file to write.
 package main
 
 import (
@@ -13,7 +13,11 @@ import (
 )
 
 func main() {
-	if err := write("openapi.yaml", "bundle.gen.yaml"); err != nil {
+	to := "bundle.gen.yaml"
+	if len(os.Args) > 1 {
+		to = os.Args[1]
+	}
+	if err := write("openapi.yaml", to); err != nil {
 		fmt.Fprintln(os.Stderr, "bundle:", err)
 		os.Exit(1)
 	}

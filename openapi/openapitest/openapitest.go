@@ -5,6 +5,7 @@ package openapitest
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -47,7 +48,8 @@ func Document() (*openapi3.T, error) {
 }
 
 // Answer checks an answer to a request. A request that leads nowhere in the
-// document must have been answered with 404 or 405.
+// document must have been answered with a problem document of 404 or 405. HEAD is
+// held to the headers of GET.
 func Answer(r *http.Request, status int, header http.Header, body []byte) error {
 	router, err := load()
 	if err != nil {
@@ -61,7 +63,7 @@ func Answer(r *http.Request, status int, header http.Header, body []byte) error 
 	route, parameters, err := router.FindRoute(r)
 	if err != nil {
 		if status == http.StatusNotFound || status == http.StatusMethodNotAllowed {
-			return nil
+			return unrouted(status, head, header, body)
 		}
 		return fmt.Errorf("%s %s answers %d and is not in the document: %w", r.Method, r.URL.Path, status, err)
 	}
@@ -70,14 +72,32 @@ func Answer(r *http.Request, status int, header http.Header, body []byte) error 
 	}
 	input := &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: r, PathParams: parameters, Route: route},
-		Status:                 status, Header: header, Options: &openapi3filter.Options{IncludeResponseStatus: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc},
-	}
-	if head {
-		return nil
+		Status:                 status, Header: header, Options: &openapi3filter.Options{IncludeResponseStatus: true, ExcludeResponseBody: head, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc},
 	}
 	input.SetBodyBytes(body)
 	if err := openapi3filter.ValidateResponse(r.Context(), input); err != nil {
 		return fmt.Errorf("%s %s answers %d: %w", r.Method, r.URL.Path, status, err)
+	}
+	return nil
+}
+
+// unrouted wants a problem document where the document has no operation.
+func unrouted(status int, head bool, header http.Header, body []byte) error {
+	if header.Get("Content-Type") != "application/problem+json" || header.Get("Holdfast-Protocol") != "1" {
+		return fmt.Errorf("an answer of %d is no problem document: %v", status, header)
+	}
+	if status == http.StatusMethodNotAllowed && header.Get("Allow") == "" {
+		return errors.New("405 without Allow")
+	}
+	if head {
+		return nil
+	}
+	var d struct {
+		Status int
+		Code   string
+	}
+	if err := json.Unmarshal(body, &d); err != nil || d.Status != status || d.Code == "" {
+		return fmt.Errorf("an answer of %d is no problem document: %s", status, body)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -25,7 +26,18 @@ const newest = 1
 // Migrator brings the file of a data directory to what this program needs.
 type Migrator struct {
 	migration.Runner
-	db *sql.DB
+	db  *sql.DB
+	dir string
+}
+
+// Up applies what is pending, under the lock that an open [Store] holds: the
+// schema does not change below a gateway.
+func (m *Migrator) Up(ctx context.Context, report func(store.Migration)) error {
+	lock, err := lockDir(m.dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(m.Runner.Up(ctx, report), lock.Close())
 }
 
 // NewMigrator opens the database file of dir, and makes both when they are not there.
@@ -40,8 +52,10 @@ func NewMigrator(ctx context.Context, dir string) (*Migrator, error) {
 	m, err := newMigrator(db)
 	if err != nil {
 		_ = db.Close()
+		return nil, err
 	}
-	return m, err
+	m.dir = dir
+	return m, nil
 }
 
 func newMigrator(db *sql.DB) (*Migrator, error) {
