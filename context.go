@@ -39,3 +39,13 @@ func RequestContextFrom(ctx context.Context) RequestContext {
 	rc, _ := ctx.Value(requestContextKey{}).(RequestContext)
 	return rc
 }
+
+// Trace is the trace id of a traceparent (W3C Trace Context, section 3.2.2.3: 32
+// hex digits), empty when there is none or it can't be read.
+func (c RequestContext) Trace() string {
+	const version, id = 3, 32 // "00-" and the trace id
+	if len(c.Traceparent) < version+id+1 || c.Traceparent[version-1] != '-' || c.Traceparent[version+id] != '-' {
+		return ""
+	}
+	return c.Traceparent[version : version+id]
+}
