@@ -75,6 +75,8 @@ type Append struct {
 	// A problem in Batch.Problems with a Seq in that range quarantines its
 	// transaction; one with a lower Seq only belongs to the answer's record.
 	Transactions []holdfast.Transaction
+	// Events are written with the step, in the same Tx.
+	Events []holdfast.AuditEvent
 }
 
 // Appender takes decided steps. Calls from many goroutines share commits; one
@@ -109,13 +111,15 @@ type Queues interface {
 
 // Tokens keeps static credentials.
 type Tokens interface {
-	CreateToken(ctx context.Context, t holdfast.Token) error
+	// CreateToken keeps a token and its event in one Tx.
+	CreateToken(ctx context.Context, t holdfast.Token, event holdfast.AuditEvent) error
 	// Token finds one by its id; [ErrNotFound] when there is none.
 	Token(ctx context.Context, id string) (holdfast.Token, error)
 	// Tokens lists all, oldest first.
 	Tokens(ctx context.Context) ([]holdfast.Token, error)
 	// RevokeToken is idempotent: the first time stays. [ErrNotFound] when there is none.
-	RevokeToken(ctx context.Context, id string, at time.Time) error
+	// The event is written, in the same Tx, only when it was not revoked before.
+	RevokeToken(ctx context.Context, id string, at time.Time, event holdfast.AuditEvent) error
 }
 
 // Health tells whether the database can take a write now.
@@ -131,6 +135,9 @@ type Store interface {
 	Reader
 	Queues
 	Tokens
+	Audit
+	Segments
+	Retention
 	Health
 	// Close finishes what runs, refuses what comes, and lets go of the database.
 	Close() error

@@ -84,8 +84,8 @@ func (l *lateStore) Queue(ctx context.Context, stream holdfast.ID) (holdfast.Que
 	return l.now().Queue(ctx, stream)
 }
 
-func (l *lateStore) CreateToken(ctx context.Context, t holdfast.Token) error {
-	return l.now().CreateToken(ctx, t)
+func (l *lateStore) CreateToken(ctx context.Context, t holdfast.Token, event holdfast.AuditEvent) error {
+	return l.now().CreateToken(ctx, t, event)
 }
 
 func (l *lateStore) Token(ctx context.Context, id string) (holdfast.Token, error) {
@@ -96,8 +96,8 @@ func (l *lateStore) Tokens(ctx context.Context) ([]holdfast.Token, error) {
 	return l.now().Tokens(ctx)
 }
 
-func (l *lateStore) RevokeToken(ctx context.Context, id string, at time.Time) error {
-	return l.now().RevokeToken(ctx, id, at)
+func (l *lateStore) RevokeToken(ctx context.Context, id string, at time.Time, event holdfast.AuditEvent) error {
+	return l.now().RevokeToken(ctx, id, at, event)
 }
 
 func (l *lateStore) Ping(ctx context.Context) error { return l.now().Ping(ctx) }
@@ -131,7 +131,9 @@ func (noStore) Queue(context.Context, holdfast.ID) (holdfast.Queue, error) {
 	return holdfast.Queue{}, store.ErrUnavailable
 }
 
-func (noStore) CreateToken(context.Context, holdfast.Token) error { return store.ErrUnavailable }
+func (noStore) CreateToken(context.Context, holdfast.Token, holdfast.AuditEvent) error {
+	return store.ErrUnavailable
+}
 
 func (noStore) Token(context.Context, string) (holdfast.Token, error) {
 	return holdfast.Token{}, store.ErrUnavailable
@@ -139,7 +141,9 @@ func (noStore) Token(context.Context, string) (holdfast.Token, error) {
 
 func (noStore) Tokens(context.Context) ([]holdfast.Token, error) { return nil, store.ErrUnavailable }
 
-func (noStore) RevokeToken(context.Context, string, time.Time) error { return store.ErrUnavailable }
+func (noStore) RevokeToken(context.Context, string, time.Time, holdfast.AuditEvent) error {
+	return store.ErrUnavailable
+}
 
 func (noStore) Ping(context.Context) error { return store.ErrUnavailable }
 

@@ -93,7 +93,7 @@ func (c *TokenCreateCmd) Run(ctx context.Context, con *console) error {
 	t.Name, t.Scope, t.Device, t.Shop, t.User = c.Name, holdfast.Scope(c.Scope), c.Device, c.Store, c.User
 	t.CreatedAt, t.ExpiresAt = con.now().UTC(), expires
 	return c.with(ctx, con, func(tokens store.Tokens) error {
-		if err := tokens.CreateToken(ctx, t); err != nil {
+		if err := tokens.CreateToken(ctx, t, operatorEvent(holdfast.ActionTokenMade, t.ID, con.now())); err != nil {
 			return err
 		}
 		shown := tokenOf(t, con.now())
@@ -225,7 +225,7 @@ Examples:
 // Run revokes it.
 func (c *TokenRevokeCmd) Run(ctx context.Context, con *console) error {
 	return c.with(ctx, con, func(tokens store.Tokens) error {
-		err := tokens.RevokeToken(ctx, c.ID, con.now().UTC())
+		err := tokens.RevokeToken(ctx, c.ID, con.now().UTC(), operatorEvent(holdfast.ActionTokenEnded, c.ID, con.now()))
 		if errors.Is(err, store.ErrNotFound) {
 			return failed("there is no token with this id; holdfast token list shows them")
 		}

@@ -27,6 +27,7 @@ import (
 // A migration that has been released never changes.
 var pinned = map[string]string{
 	"migrations/00001_begin.sql": "8e4a94dfc442918acc11a19bdcf5c96fb811eeaff2517bb53fc349801a38bc4e",
+	"migrations/00002_audit.sql": "6ac6f823dcf7d4a107591818ba44d8babbea380edb129e07922bc1a933ec79a8",
 }
 
 func TestMigrationsArePinned(t *testing.T) {
@@ -138,7 +139,7 @@ func TestOpenChecksTheFile(t *testing.T) {
 	if err != nil {
 		t.Fatal("a tool beside the gateway:", err)
 	}
-	if err := tool.CreateToken(t.Context(), holdfast.Token{ID: "a", CreatedAt: time.Unix(1, 0)}); err != nil {
+	if err := tool.CreateToken(t.Context(), holdfast.Token{ID: "a", CreatedAt: time.Unix(1, 0)}, holdfast.AuditEvent{Action: holdfast.ActionTokenMade}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Token(t.Context(), "a"); err != nil {

@@ -13,7 +13,6 @@ import (
 
 	_ "modernc.org/sqlite" // the driver
 
-	"github.com/holdfast-sync/holdfast/store"
 	"github.com/holdfast-sync/holdfast/store/group"
 )
 
@@ -23,7 +22,7 @@ type Store struct {
 	lock    *os.File
 	writes  *sql.DB // one connection for the writer and one for rare small writes
 	reads   *sql.DB
-	queue   *group.Queue[*store.Append]
+	queue   *group.Queue[work]
 	stopped chan struct{} // the writer has ended
 	once    stdsync.Once
 }
@@ -36,7 +35,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{cfg: cfg, queue: group.NewQueue[*store.Append](cfg.MaxWaiting), stopped: make(chan struct{})}
+	s := &Store{cfg: cfg, queue: group.NewQueue[work](cfg.MaxWaiting), stopped: make(chan struct{})}
 	if err := s.open(ctx); err != nil {
 		_ = s.release()
 		return nil, err

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"time"
 
 	"github.com/holdfast-sync/holdfast"
@@ -10,14 +11,16 @@ import (
 )
 
 // CreateToken keeps a token's hash and names.
-func (s *Store) CreateToken(ctx context.Context, t holdfast.Token) error {
-	_, err := s.writes.ExecContext(ctx, `
+func (s *Store) CreateToken(ctx context.Context, t holdfast.Token, event holdfast.AuditEvent) error {
+	return s.do(ctx, func(w *writer, epoch, now int64) error {
+		_, err := w.conn.ExecContext(background, `
 INSERT INTO tokens (id, hash, name, scope, device, shop, user_name, created_at, expires_at, revoked_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		t.ID, t.Hash[:], t.Name, string(t.Scope), t.Device, t.Shop, t.User, t.CreatedAt.UnixMicro(), micros(t.ExpiresAt), micros(t.RevokedAt))
-	if isConstraint(err) {
-		return store.ErrConflict
-	}
-	return unavailable(err)
+			t.ID, t.Hash[:], t.Name, string(t.Scope), t.Device, t.Shop, t.User, t.CreatedAt.UnixMicro(), micros(t.ExpiresAt), micros(t.RevokedAt))
+		if err != nil {
+			return err
+		}
+		return w.insertEvents([]holdfast.AuditEvent{event}, epoch, now)
+	})
 }
 
 func micros(t time.Time) sql.NullInt64 {
@@ -70,15 +73,21 @@ func (s *Store) Tokens(ctx context.Context) ([]holdfast.Token, error) {
 }
 
 // RevokeToken ends a token; the first time of it stays.
-func (s *Store) RevokeToken(ctx context.Context, id string, at time.Time) error {
-	result, err := s.writes.ExecContext(ctx, "UPDATE tokens SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?", at.UnixMicro(), id)
-	if err != nil {
-		return unavailable(err)
-	}
-	if n, err := result.RowsAffected(); err != nil || n == 0 {
-		return unavailable(firstOf(err, store.ErrNotFound))
-	}
-	return nil
+func (s *Store) RevokeToken(ctx context.Context, id string, at time.Time, event holdfast.AuditEvent) error {
+	return s.do(ctx, func(w *writer, epoch, now int64) error {
+		var revoked bool
+		err := w.conn.QueryRowContext(background, "SELECT revoked_at IS NOT NULL FROM tokens WHERE id = ?", id).Scan(&revoked)
+		if errors.Is(err, sql.ErrNoRows) {
+			return store.ErrNotFound
+		}
+		if err != nil || revoked {
+			return err
+		}
+		if _, err := w.conn.ExecContext(background, "UPDATE tokens SET revoked_at = ? WHERE id = ?", at.UnixMicro(), id); err != nil {
+			return err
+		}
+		return w.insertEvents([]holdfast.AuditEvent{event}, epoch, now)
+	})
 }
 
 func firstOf(a, b error) error {

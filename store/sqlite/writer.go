@@ -15,7 +15,21 @@ import (
 
 // Append hands a step to the writer and waits until it is committed and synced.
 func (s *Store) Append(ctx context.Context, step *store.Append) error {
-	return s.queue.Do(ctx, step)
+	return s.queue.Do(ctx, work{step: step})
+}
+
+// work is a step, or something else that is written in the writer's Tx and shares
+// its commit. A task may run twice; what it returns undoes it, and it alone.
+type work struct {
+	step *store.Append
+	task func(w *writer, epoch, now int64) error
+}
+
+type call = group.Call[work]
+
+// do hands a task to the writer and waits until it is committed and synced.
+func (s *Store) do(ctx context.Context, task func(w *writer, epoch, now int64) error) error {
+	return s.queue.Do(ctx, work{task: task})
 }
 
 // write is the writer's life: take what waits, commit it at once, answer.
@@ -23,15 +37,17 @@ func (s *Store) write() {
 	defer close(s.stopped)
 	w := writer{db: s.writes}
 	defer w.reset()
-	var calls []*group.Call[*store.Append]
+	var calls []*call
 	for {
 		rows, size := 0, 0
 		var open bool
-		calls, open = s.queue.Take(calls[:0], func(a *store.Append) bool {
+		calls, open = s.queue.Take(calls[:0], func(one work) bool {
 			rows++
-			for i := range a.Transactions {
-				rows++
-				size += len(a.Transactions[i].Raw)
+			if a := one.step; a != nil {
+				rows += len(a.Transactions) + len(a.Events)
+				for i := range a.Transactions {
+					size += len(a.Transactions[i].Raw)
+				}
 			}
 			return rows >= s.cfg.MaxGroupRows || size >= s.cfg.MaxGroupBytes
 		})
@@ -45,9 +61,9 @@ func (s *Store) write() {
 	}
 }
 
-func (s *Store) answer(calls []*group.Call[*store.Append], errs []error) {
+func (s *Store) answer(calls []*call, errs []error) {
 	for i, c := range calls {
-		if errs[i] != nil && !errors.Is(errs[i], store.ErrConflict) {
+		if errs[i] != nil && !errors.Is(errs[i], store.ErrConflict) && !errors.Is(errs[i], store.ErrNotFound) {
 			s.cfg.Logger.WithError(errs[i]).Warn("a group of batches was not written")
 		}
 		c.Finish(errs[i])
@@ -69,7 +85,7 @@ type writer struct {
 var background = context.Background()
 
 // group writes the steps of all calls in one Tx and tells what became of each.
-func (w *writer) group(calls []*group.Call[*store.Append]) []error {
+func (w *writer) group(calls []*call) []error {
 	w.errs = append(w.errs[:0], make([]error, len(calls))...)
 	err := w.run(calls, false)
 	if isConstraint(err) { // an id or correlation id is held: find out whose
@@ -85,7 +101,7 @@ func (w *writer) group(calls []*group.Call[*store.Append]) []error {
 	return w.errs
 }
 
-func (w *writer) run(calls []*group.Call[*store.Append], careful bool) error {
+func (w *writer) run(calls []*call, careful bool) error {
 	if err := w.begin(); err != nil {
 		return unavailable(err)
 	}
@@ -96,10 +112,13 @@ func (w *writer) run(calls []*group.Call[*store.Append], careful bool) error {
 		if err != nil {
 			break
 		}
-		if careful {
-			w.errs[i], err = w.carefully(c.Item, epoch, now)
-		} else {
-			w.errs[i], err = w.step(c.Item, epoch, now)
+		switch a := c.Item.step; {
+		case a == nil:
+			w.errs[i], err = w.alone(func() error { return c.Item.task(w, epoch, now) })
+		case careful:
+			w.errs[i], err = w.carefully(a, epoch, now)
+		default:
+			w.errs[i], err = w.step(a, epoch, now)
 		}
 	}
 	if err != nil {
@@ -158,18 +177,32 @@ func (w *writer) reset() {
 
 // carefully does one step so that a constraint it breaks undoes that step alone.
 func (w *writer) carefully(a *store.Append, epoch, now int64) (conflict, failed error) {
+	return w.alone(func() error {
+		conflict, failed := w.step(a, epoch, now)
+		return firstOf(failed, conflict)
+	})
+}
+
+// alone does something whose conflict, with a constraint or without, undoes it and
+// nothing beside it. Any other failure leaves the Tx to be rolled back.
+func (w *writer) alone(do func() error) (undone, failed error) {
 	if _, err := w.conn.ExecContext(background, "SAVEPOINT step"); err != nil {
 		return nil, err
 	}
-	conflict, failed = w.step(a, epoch, now)
-	if isConstraint(failed) {
-		conflict, failed = store.ErrConflict, nil
+	err := do()
+	switch {
+	case isConstraint(err):
+		undone = store.ErrConflict
+	case errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrNotFound):
+		undone = err
+	case err != nil:
+		return nil, err
+	}
+	if undone != nil {
 		if _, err := w.conn.ExecContext(background, "ROLLBACK TO step"); err != nil {
 			return nil, err
 		}
 	}
-	if failed == nil {
-		_, failed = w.conn.ExecContext(background, "RELEASE step")
-	}
-	return conflict, failed
+	_, err = w.conn.ExecContext(background, "RELEASE step")
+	return undone, err
 }

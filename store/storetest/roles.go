@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -54,11 +55,11 @@ func tokens(t *testing.T, s store.Store) {
 	}
 	second := holdfast.Token{ID: "aaa", Hash: holdfast.HashOf([]byte("y")), Scope: holdfast.ScopeAdmin, CreatedAt: at.Add(time.Minute)}
 	for _, token := range []holdfast.Token{second, first} {
-		if err := s.CreateToken(t.Context(), token); err != nil {
+		if err := s.CreateToken(t.Context(), token, tokenEvent(holdfast.ActionTokenMade, token.ID)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := s.CreateToken(t.Context(), first); !errors.Is(err, store.ErrConflict) {
+	if err := s.CreateToken(t.Context(), first, tokenEvent(holdfast.ActionTokenMade, first.ID)); !errors.Is(err, store.ErrConflict) {
 		t.Fatal(err)
 	}
 	if got, err := s.Token(t.Context(), "abc"); err != nil || got != first {
@@ -68,7 +69,7 @@ func tokens(t *testing.T, s store.Store) {
 		t.Fatalf("%+v %v", all, err)
 	}
 	for _, when := range []time.Time{at.Add(2 * time.Minute), at.Add(3 * time.Minute)} {
-		if err := s.RevokeToken(t.Context(), "abc", when); err != nil {
+		if err := s.RevokeToken(t.Context(), "abc", when, tokenEvent(holdfast.ActionTokenEnded, "abc")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -78,8 +79,23 @@ func tokens(t *testing.T, s store.Store) {
 	if _, err := s.Token(t.Context(), "zzz"); !errors.Is(err, store.ErrNotFound) {
 		t.Fatal(err)
 	}
-	if err := s.RevokeToken(t.Context(), "zzz", at); !errors.Is(err, store.ErrNotFound) {
+	if err := s.RevokeToken(t.Context(), "zzz", at, tokenEvent(holdfast.ActionTokenEnded, "zzz")); !errors.Is(err, store.ErrNotFound) {
 		t.Fatal(err)
+	}
+	var told []string
+	for _, e := range mustEvents(t, s, store.AuditFilter{}) {
+		told = append(told, string(e.Action)+" "+e.Target.ID)
+	}
+	// Nothing of the token that was there, the second end, and the unknown one.
+	if fmt.Sprint(told) != "[token.created aaa token.created abc token.revoked abc]" {
+		t.Fatal(told)
+	}
+}
+
+func tokenEvent(action holdfast.AuditAction, token string) holdfast.AuditEvent {
+	return holdfast.AuditEvent{
+		ID: ID(0xe0, 1), Action: action, Outcome: holdfast.OutcomeSuccess,
+		Actor: holdfast.AuditActor{Kind: "operator", ID: "root"}, Target: holdfast.AuditTarget{Kind: "token", ID: token},
 	}
 }
 
