@@ -71,22 +71,23 @@ type AuditAction string
 
 // The actions. More may come; a reader takes unknown ones as they are.
 const (
-	ActionAccepted    AuditAction = "transaction.accepted"
-	ActionDuplicate   AuditAction = "transaction.duplicate"
-	ActionQuarantined AuditAction = "transaction.quarantined"
-	ActionRepaired    AuditAction = "transaction.repaired"
-	ActionDelivered   AuditAction = "transaction.delivered"
-	ActionFailed      AuditAction = "transaction.failed" // given up
-	ActionResent      AuditAction = "transaction.resent" // accepted again after a failover lost it
-	ActionReplayed    AuditAction = "batch.replayed"     // a retry was answered from the record
-	ActionRefused     AuditAction = "request.refused"
-	ActionDenied      AuditAction = "access.denied"
-	ActionSession     AuditAction = "session.started"
-	ActionTokenMade   AuditAction = "token.created"
-	ActionTokenEnded  AuditAction = "token.revoked"
-	ActionAuditRead   AuditAction = "audit.read"
-	ActionAuditSealed AuditAction = "audit.sealed"
-	ActionMigrated    AuditAction = "database.migrated"
+	ActionAccepted      AuditAction = "transaction.accepted"
+	ActionDuplicate     AuditAction = "transaction.duplicate"
+	ActionQuarantined   AuditAction = "transaction.quarantined"
+	ActionRepaired      AuditAction = "transaction.repaired"
+	ActionDelivered     AuditAction = "transaction.delivered"
+	ActionFailed        AuditAction = "transaction.failed" // given up
+	ActionResent        AuditAction = "transaction.resent" // accepted again after a failover lost it
+	ActionReplayed      AuditAction = "batch.replayed"     // a retry was answered from the record
+	ActionRefused       AuditAction = "request.refused"
+	ActionDenied        AuditAction = "access.denied"
+	ActionSession       AuditAction = "session.started"
+	ActionTokenMade     AuditAction = "token.created"
+	ActionTokenEnded    AuditAction = "token.revoked"
+	ActionAuditRead     AuditAction = "audit.read"
+	ActionAuditSealed   AuditAction = "audit.sealed"
+	ActionAuditReleased AuditAction = "audit.released" // let go by retention
+	ActionMigrated      AuditAction = "database.migrated"
 )
 
 // AuditSegment is the record of a sealed part of the audit log; the sealed rows'

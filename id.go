@@ -1,8 +1,10 @@
 package holdfast
 
 import (
+	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"time"
 )
 
 // ID is a UUID (RFC 9562): 16 bytes, read in either case, written in lower case.
@@ -73,4 +75,14 @@ func (id *ID) UnmarshalText(b []byte) error {
 		*id = parsed
 	}
 	return err
+}
+
+// NewID makes a UUID of version 7 (RFC 9562, section 5.7).
+func NewID(now time.Time) (id ID) {
+	_, _ = rand.Read(id[:]) // never fails
+	for i, ms := 5, now.UnixMilli(); i >= 0; i, ms = i-1, ms>>8 {
+		id[i] = byte(ms)
+	}
+	id[6], id[8] = id[6]&0xf|0x70, id[8]&0x3f|0x80
+	return id
 }

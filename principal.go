@@ -1,6 +1,7 @@
 package holdfast
 
 import (
+	"cmp"
 	"context"
 	"time"
 )
@@ -76,4 +77,31 @@ type Token struct {
 	CreatedAt time.Time
 	ExpiresAt time.Time // zero: never
 	RevokedAt time.Time // zero: not revoked
+}
+
+// ActorFrom is the caller as audit events name it.
+func ActorFrom(ctx context.Context) AuditActor {
+	p, rc := PrincipalFrom(ctx), RequestContextFrom(ctx)
+	switch {
+	case p.Anonymous:
+		return AuditActor{Kind: "anonymous", ID: cmp.Or(rc.Device, rc.User)}
+	case p.Scope == ScopeDevice:
+		return AuditActor{Kind: "device", ID: cmp.Or(p.Device, p.Subject), Scope: p.Scope}
+	case p.Subject != "":
+		return AuditActor{Kind: "user", ID: p.Subject, Scope: p.Scope}
+	}
+	return AuditActor{Kind: "anonymous"}
+}
+
+type addressKey struct{}
+
+// WithAddress returns a context that carries the client's address.
+func WithAddress(ctx context.Context, address string) context.Context {
+	return context.WithValue(ctx, addressKey{}, address)
+}
+
+// AddressFrom returns what [WithAddress] put there.
+func AddressFrom(ctx context.Context) string {
+	address, _ := ctx.Value(addressKey{}).(string)
+	return address
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/rand"
 	"fmt"
 	"io"
 	"net"
@@ -30,7 +29,7 @@ Run this line twice; the second answer says Idempotency-Replayed: true, and noth
 
 curl -i %s/v1/streams/%s/batches -H 'Content-Type: application/json' -H 'Correlation-Id: %s'%s -d '{"transactions":[{"id":"%s","seq":1,"type":"pick.completed","occurredAt":"%s","payload":{"order":"A-17","sku":"4006381333931","quantity":3}}]}'
 
-`, base, where, base, base, newID(now), newID(now), header, newID(now), now.UTC().Format("2006-01-02T15:04:05.000Z"))
+`, base, where, base, base, holdfast.NewID(now), holdfast.NewID(now), header, holdfast.NewID(now), now.UTC().Format("2006-01-02T15:04:05.000Z"))
 }
 
 // reachable is an address that this machine can call.
@@ -45,15 +44,3 @@ func reachable(address string) string {
 	return net.JoinHostPort(host, port)
 }
 
-// newID makes a UUID of version 7.
-func newID(now time.Time) holdfast.ID {
-	var id holdfast.ID
-	_, _ = rand.Read(id[:]) // never fails
-	ms := now.UnixMilli()
-	for i := range 6 {
-		id[i] = byte(ms >> (8 * (5 - i)))
-	}
-	id[6] = id[6]&0x0f | 0x70
-	id[8] = id[8]&0x3f | 0x80
-	return id
-}

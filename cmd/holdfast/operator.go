@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/rand"
 	"fmt"
 	"os"
 	"os/user"
@@ -14,7 +13,7 @@ import (
 // actor is the user of the operating system that ran the command.
 func operatorEvent(action holdfast.AuditAction, token string, now time.Time) holdfast.AuditEvent {
 	return holdfast.AuditEvent{
-		ID: eventID(now), Action: action, Outcome: holdfast.OutcomeSuccess,
+		ID: holdfast.NewID(now), Action: action, Outcome: holdfast.OutcomeSuccess,
 		Actor:  holdfast.AuditActor{Kind: "operator", ID: osUser()},
 		Target: holdfast.AuditTarget{Kind: "token", ID: token},
 	}
@@ -27,12 +26,3 @@ func osUser() string {
 	return fmt.Sprintf("uid %d", os.Getuid())
 }
 
-// eventID is a UUID of version 7 (RFC 9562, section 5.7).
-func eventID(now time.Time) (id holdfast.ID) {
-	_, _ = rand.Read(id[:]) // never fails
-	for i, ms := 5, now.UnixMilli(); i >= 0; i, ms = i-1, ms>>8 {
-		id[i] = byte(ms)
-	}
-	id[6], id[8] = id[6]&0xf|0x70, id[8]&0x3f|0x80
-	return id
-}
