@@ -71,7 +71,7 @@ type weight struct{ steps, rows, bytes int }
 
 func (l *weight) add(a *store.Append) (enough bool) {
 	l.steps++
-	l.rows += 1 + len(a.Transactions)
+	l.rows += 1 + len(a.Transactions) + len(a.Events)
 	for i := range a.Transactions {
 		l.bytes += len(a.Transactions[i].Raw)
 	}

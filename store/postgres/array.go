@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 
 	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/holdfast-sync/holdfast"
 )
 
 // array builds a one-dimensional array parameter in PostgreSQL's binary format
@@ -20,7 +22,10 @@ const arrayHeader = 20
 
 func newArray(element uint32) array { return array{element: element, b: make([]byte, arrayHeader)} }
 
-func (a *array) reset() { a.b, a.n = a.b[:arrayHeader], 0 }
+func (a *array) reset() {
+	a.b, a.n = a.b[:arrayHeader], 0
+	a.b[7] = 0
+}
 
 func (a *array) bytes(v []byte) {
 	a.b = binary.BigEndian.AppendUint32(a.b, uint32(len(v)))
@@ -40,9 +45,7 @@ func (a *array) orNull(v []byte) {
 		a.bytes(v)
 		return
 	}
-	a.b = binary.BigEndian.AppendUint32(a.b, 0xffffffff)
-	a.b[7] = 1 // has nulls
-	a.n++
+	a.null()
 }
 
 func (a *array) bigint(v int64) {
@@ -55,6 +58,39 @@ func (a *array) integer(v int) {
 	a.b = binary.BigEndian.AppendUint32(a.b, 4)
 	a.b = binary.BigEndian.AppendUint32(a.b, uint32(v))
 	a.n++
+}
+
+func (a *array) null() {
+	a.b = binary.BigEndian.AppendUint32(a.b, 0xffffffff)
+	a.b[7] = 1 // has nulls
+	a.n++
+}
+
+// textOrNull adds NULL for an empty text.
+func (a *array) textOrNull(v string) {
+	if v == "" {
+		a.null()
+		return
+	}
+	a.text(v)
+}
+
+// bigintOrNull adds NULL for 0.
+func (a *array) bigintOrNull(v int64) {
+	if v == 0 {
+		a.null()
+		return
+	}
+	a.bigint(v)
+}
+
+// uuidOrNull adds NULL for the zero id.
+func (a *array) uuidOrNull(v *holdfast.ID) {
+	if v.IsZero() {
+		a.null()
+		return
+	}
+	a.bytes(v[:])
 }
 
 // value is the finished parameter.
@@ -74,4 +110,5 @@ func (a *array) value() []byte {
 
 var typeNames = map[uint32]string{
 	pgtype.UUIDOID: "uuid", pgtype.Int8OID: "bigint", pgtype.Int4OID: "integer", pgtype.ByteaOID: "bytea", pgtype.TextOID: "text",
+	pgtype.TimestamptzOID: "timestamptz",
 }
