@@ -185,6 +185,9 @@ func (w *writer) connect(ctx context.Context) error {
 		return notSentError{err}
 	}
 	if err = beDurable(ctx, conn); err == nil {
+		w.arrays[events].element, err = eventType(ctx, conn)
+	}
+	if err == nil {
 		_, err = conn.PgConn().Prepare(ctx, "append", appendStatement, nil)
 	}
 	if err != nil {

@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 
 	"github.com/jackc/pgx/v5/pgtype"
-
-	"github.com/holdfast-sync/holdfast"
 )
 
 // array builds a one-dimensional array parameter in PostgreSQL's binary format
@@ -45,7 +43,9 @@ func (a *array) orNull(v []byte) {
 		a.bytes(v)
 		return
 	}
-	a.null()
+	a.b = binary.BigEndian.AppendUint32(a.b, 0xffffffff)
+	a.b[7] = 1 // has nulls
+	a.n++
 }
 
 func (a *array) bigint(v int64) {
@@ -58,39 +58,6 @@ func (a *array) integer(v int) {
 	a.b = binary.BigEndian.AppendUint32(a.b, 4)
 	a.b = binary.BigEndian.AppendUint32(a.b, uint32(v))
 	a.n++
-}
-
-func (a *array) null() {
-	a.b = binary.BigEndian.AppendUint32(a.b, 0xffffffff)
-	a.b[7] = 1 // has nulls
-	a.n++
-}
-
-// textOrNull adds NULL for an empty text.
-func (a *array) textOrNull(v string) {
-	if v == "" {
-		a.null()
-		return
-	}
-	a.text(v)
-}
-
-// bigintOrNull adds NULL for 0.
-func (a *array) bigintOrNull(v int64) {
-	if v == 0 {
-		a.null()
-		return
-	}
-	a.bigint(v)
-}
-
-// uuidOrNull adds NULL for the zero id.
-func (a *array) uuidOrNull(v *holdfast.ID) {
-	if v.IsZero() {
-		a.null()
-		return
-	}
-	a.bytes(v[:])
 }
 
 // value is the finished parameter.
@@ -110,5 +77,4 @@ func (a *array) value() []byte {
 
 var typeNames = map[uint32]string{
 	pgtype.UUIDOID: "uuid", pgtype.Int8OID: "bigint", pgtype.Int4OID: "integer", pgtype.ByteaOID: "bytea", pgtype.TextOID: "text",
-	pgtype.TimestamptzOID: "timestamptz",
 }

@@ -36,11 +36,11 @@ const (
 	asideStep
 	asideSeq
 	asideProblem
-	eventStep // and the columns of an event behind it
-	columns   = eventStep + eventColumns
+	events // of any step, whole
+	columns
 )
 
-var columnTypes = [eventStep]uint32{
+var columnTypes = [events]uint32{
 	pgtype.Int8OID, pgtype.UUIDOID, pgtype.Int8OID, pgtype.ByteaOID, pgtype.Int8OID, pgtype.TextOID, pgtype.TextOID,
 	pgtype.Int8OID, pgtype.ByteaOID, pgtype.Int8OID,
 	pgtype.UUIDOID, pgtype.Int8OID, pgtype.Int8OID, pgtype.Int8OID, pgtype.ByteaOID, pgtype.TextOID, pgtype.TextOID, pgtype.TextOID,
@@ -56,7 +56,7 @@ func newArrays() *arrays {
 	for i, element := range columnTypes {
 		a[i] = newArray(element)
 	}
-	newEventArrays(a[eventStep:])
+	a[events] = newArray(0) // the writer's connection knows its type
 	return &a
 }
 
@@ -113,7 +113,7 @@ func (a *arrays) add(n int, s *store.Append) error {
 		}
 	}
 	for i := range s.Events {
-		addEvent(a[eventStep:], n, &s.Events[i])
+		a[events].event(n, &s.Events[i])
 	}
 	return nil
 }
@@ -170,7 +170,7 @@ WITH step AS MATERIALIZED (
   SELECT place.num[q.step], q.seq, q.problem
   FROM place, unnest(` + placeholders(asideStep, asideProblem) + `) AS q(step, seq, problem) WHERE place.num[q.step] <> 0
 ), told AS (
-  ` + insertEvents(eventStep) + `, place, present WHERE place.num[e.step] <> 0
+  ` + insertEvents(events+1) + `, place, present WHERE place.num[e.step] <> 0
 )
 SELECT n::integer FROM won`
 

@@ -36,6 +36,15 @@ CREATE TABLE audit_events (
   PRIMARY KEY (at, position)
 ) PARTITION BY RANGE (at);
 
+-- What a writer hands over for each event. A later version that has more to say makes
+-- a type of its own and leaves this one.
+CREATE TYPE audit_event AS (
+  step integer, id uuid, client_at timestamptz, stream uuid, first_seq bigint, last_seq bigint, transaction_id uuid,
+  action text, outcome text, code text, actor_kind text, actor_id text, actor_scope text, target_kind text, target_id text,
+  shop text, user_name text, device text, session text, app_version text, correlation text, traceparent text, trace text,
+  consumer text, reference text, address text, node text, details text
+);
+
 -- Bloom filters over 32 pages (some 700 events) each cost an insert next to nothing
 -- and let a search leave out what can't match. The names of which there are few share
 -- an index, so that rare ones are found.
@@ -194,4 +203,5 @@ DROP FUNCTION audit_protect(regclass);
 DROP TABLE sessions;
 DROP TABLE audit_segments;
 DROP TABLE audit_events;
+DROP TYPE audit_event;
 DROP FUNCTION audit_refuse() CASCADE;
