@@ -71,7 +71,7 @@ type weight struct{ steps, rows, bytes int }
 
 func (l *weight) add(a *store.Append) (enough bool) {
 	l.steps++
-	l.rows += 1 + len(a.Transactions)
+	l.rows += 1 + len(a.Transactions) + len(a.Events)
 	for i := range a.Transactions {
 		l.bytes += len(a.Transactions[i].Raw)
 	}
@@ -185,6 +185,9 @@ func (w *writer) connect(ctx context.Context) error {
 		return notSentError{err}
 	}
 	if err = beDurable(ctx, conn); err == nil {
+		w.arrays[events].element, err = eventType(ctx, conn)
+	}
+	if err == nil {
 		_, err = conn.PgConn().Prepare(ctx, "append", appendStatement, nil)
 	}
 	if err != nil {

@@ -20,7 +20,10 @@ const arrayHeader = 20
 
 func newArray(element uint32) array { return array{element: element, b: make([]byte, arrayHeader)} }
 
-func (a *array) reset() { a.b, a.n = a.b[:arrayHeader], 0 }
+func (a *array) reset() {
+	a.b, a.n = a.b[:arrayHeader], 0
+	a.b[7] = 0
+}
 
 func (a *array) bytes(v []byte) {
 	a.b = binary.BigEndian.AppendUint32(a.b, uint32(len(v)))

@@ -32,7 +32,7 @@ func stateOf(err error) string {
 // surely was not committed.
 func unavailable(err error) error {
 	switch {
-	case err == nil, errors.Is(err, store.ErrUnavailable):
+	case err == nil, errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrNotFound):
 		return err
 	case errors.Is(err, pgx.ErrNoRows):
 		return store.ErrNotFound
@@ -71,4 +71,11 @@ func written(err error) error {
 		return unavailable(err)
 	}
 	return fmt.Errorf("%w: %w", store.ErrOutcomeUnknown, err)
+}
+
+// written also drops the pool's connections when the server behind them is no
+// primary any more.
+func (s *Store) written(err error) error {
+	_ = s.unavailable(err)
+	return written(err)
 }

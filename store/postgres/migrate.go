@@ -21,7 +21,7 @@ import (
 var embedded embed.FS
 
 // expectedSchema is what the migrations make, one line for each column,
-// constraint and index; a test makes sure that they do.
+// constraint, index, trigger and function; a test makes sure that they do.
 //
 //go:embed schema.txt
 var expectedSchema string
@@ -90,17 +90,29 @@ func (m *Migrator) Validate(ctx context.Context) error {
 	return nil
 }
 
+// schemaStatement leaves out the partitions, which are different each month; the
+// triggers of the default one tell whether it is append-only.
 const schemaStatement = `
+WITH tables AS (
+  SELECT oid, relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')
+  AND relname !~ '^(goose_|audit_events_)'
+)
 SELECT line FROM (
   SELECT format('column %s.%s %s%s', c.relname, a.attname, format_type(a.atttypid, a.atttypmod), CASE WHEN a.attnotnull THEN ' not null' ELSE '' END) AS line
-  FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-  WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND c.relname !~ '^goose_'
+  FROM pg_attribute a JOIN tables c ON c.oid = a.attrelid WHERE a.attnum > 0 AND NOT a.attisdropped
   UNION ALL
-  SELECT format('constraint %s.%s %s', conrelid::regclass, conname, pg_get_constraintdef(oid))
-  FROM pg_constraint WHERE connamespace = current_schema()::regnamespace AND conrelid <> 0 AND conrelid::regclass::text !~ '^goose_' AND contype <> 'n'
+  SELECT format('constraint %s.%s %s', c.relname, conname, pg_get_constraintdef(r.oid))
+  FROM pg_constraint r JOIN tables c ON c.oid = r.conrelid WHERE contype <> 'n'
   UNION ALL
   SELECT format('index %s.%s %s', tablename, indexname, substring(indexdef FROM 'USING .*'))
-  FROM pg_indexes WHERE schemaname = current_schema() AND tablename !~ '^goose_'
+  FROM pg_indexes i JOIN tables c ON c.relname = i.tablename WHERE schemaname = current_schema()
+  UNION ALL
+  SELECT format('trigger %s.%s%s', c.relname, tgname, CASE WHEN tgenabled = 'O' THEN '' ELSE ' disabled' END)
+  FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid
+  WHERE NOT tgisinternal AND (tgrelid IN (SELECT oid FROM tables) OR tgrelid = to_regclass('audit_events_default'))
+  UNION ALL
+  SELECT format('function %s(%s) %s', proname, pg_get_function_identity_arguments(oid), CASE WHEN prosecdef THEN 'security definer' ELSE 'security invoker' END)
+  FROM pg_proc WHERE pronamespace = current_schema()::regnamespace AND proname ~ '^audit_'
 ) all_lines ORDER BY line COLLATE "C"`
 
 func (m *Migrator) schema(ctx context.Context) ([]string, error) {

@@ -30,7 +30,7 @@ func (s *Store) Queue(ctx context.Context, stream holdfast.ID) (holdfast.Queue, 
 	var q holdfast.Queue
 	var oldest int64
 	err := s.reading(ctx, func() error {
-		return s.pool.QueryRow(ctx, "SELECT depth, oldest_ms, at FROM queues WHERE stream = $1", [16]byte(stream)).Scan(&q.Depth, &oldest, &q.At)
+		return s.queryRow(ctx, "SELECT depth, oldest_ms, at FROM queues WHERE stream = $1::uuid", stream.String()).Scan(&q.Depth, &oldest, &q.At)
 	})
 	if err != nil {
 		return holdfast.Queue{}, err

@@ -51,7 +51,7 @@ const transactionStatement = `
 SELECT t.id, t.body, q.problem, b.correlation, b.context, b.epoch, b.accepted_at
 FROM streams s JOIN transactions t ON t.stream = s.num JOIN batches b ON b.position = t.batch
 LEFT JOIN quarantine q ON q.stream = t.stream AND q.seq = t.seq
-WHERE s.id = $1 AND t.seq = $2`
+WHERE s.id = $1::uuid AND t.seq = $2`
 
 // Transaction reads one back with the batch that brought it.
 func (s *Store) Transaction(ctx context.Context, stream holdfast.ID, seq int64) (holdfast.StoredTransaction, error) {
@@ -60,7 +60,7 @@ func (s *Store) Transaction(ctx context.Context, stream holdfast.ID, seq int64) 
 	var body, rc string
 	var problem *string
 	err := s.reading(ctx, func() error {
-		return s.pool.QueryRow(ctx, transactionStatement, [16]byte(stream), seq).
+		return s.queryRow(ctx, transactionStatement, stream.String(), seq).
 			Scan(&id, &body, &problem, &correlation, &rc, &tx.Epoch, &tx.AcceptedAt)
 	})
 	if err != nil {

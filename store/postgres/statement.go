@@ -36,10 +36,11 @@ const (
 	asideStep
 	asideSeq
 	asideProblem
+	events // of any step, whole
 	columns
 )
 
-var columnTypes = [columns]uint32{
+var columnTypes = [events]uint32{
 	pgtype.Int8OID, pgtype.UUIDOID, pgtype.Int8OID, pgtype.ByteaOID, pgtype.Int8OID, pgtype.TextOID, pgtype.TextOID,
 	pgtype.Int8OID, pgtype.ByteaOID, pgtype.Int8OID,
 	pgtype.UUIDOID, pgtype.Int8OID, pgtype.Int8OID, pgtype.Int8OID, pgtype.ByteaOID, pgtype.TextOID, pgtype.TextOID, pgtype.TextOID,
@@ -55,13 +56,13 @@ func newArrays() *arrays {
 	for i, element := range columnTypes {
 		a[i] = newArray(element)
 	}
+	a[events] = newArray(0) // the writer's connection knows its type
 	return &a
 }
 
 func (a *arrays) reset() {
 	for i := range a {
 		a[i].reset()
-		a[i].b[7] = 0
 	}
 }
 
@@ -110,6 +111,9 @@ func (a *arrays) add(n int, s *store.Append) error {
 			a[asideSeq].bigint(p.Seq)
 			a[asideProblem].bytes(p.Problem)
 		}
+	}
+	for i := range s.Events {
+		a[events].event(n, &s.Events[i])
 	}
 	return nil
 }
@@ -165,6 +169,8 @@ WITH step AS MATERIALIZED (
   INSERT INTO quarantine (stream, seq, problem)
   SELECT place.num[q.step], q.seq, q.problem
   FROM place, unnest(` + placeholders(asideStep, asideProblem) + `) AS q(step, seq, problem) WHERE place.num[q.step] <> 0
+), told AS (
+  ` + insertEvents(events+1) + `, place, present WHERE place.num[e.step] <> 0
 )
 SELECT n::integer FROM won`
 

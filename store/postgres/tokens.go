@@ -4,19 +4,26 @@ import (
 	"context"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/holdfast-sync/holdfast"
 	"github.com/holdfast-sync/holdfast/store"
 )
 
 // CreateToken keeps a token's hash and names.
-func (s *Store) CreateToken(ctx context.Context, t holdfast.Token) error {
-	_, err := s.pool.Exec(ctx, `
+func (s *Store) CreateToken(ctx context.Context, t holdfast.Token, event holdfast.AuditEvent) error {
+	return s.inTx(ctx, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `
 INSERT INTO tokens (id, hash, name, scope, device, shop, user_name, created_at, expires_at, revoked_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		t.ID, t.Hash[:], t.Name, string(t.Scope), t.Device, t.Shop, t.User, t.CreatedAt, orNull(t.ExpiresAt), orNull(t.RevokedAt))
-	if stateOf(err) == uniqueViolation {
-		return store.ErrConflict
-	}
-	return s.unavailable(err)
+			t.ID, t.Hash[:], t.Name, string(t.Scope), t.Device, t.Shop, t.User, t.CreatedAt, orNull(t.ExpiresAt), orNull(t.RevokedAt))
+		if stateOf(err) == uniqueViolation {
+			return store.ErrConflict
+		}
+		if err != nil {
+			return err
+		}
+		return record(ctx, tx.Conn(), []holdfast.AuditEvent{event})
+	})
 }
 
 func orNull(t time.Time) *time.Time {
@@ -47,7 +54,7 @@ func scanToken(scan func(...any) error) (t holdfast.Token, err error) {
 func (s *Store) Token(ctx context.Context, id string) (holdfast.Token, error) {
 	var t holdfast.Token
 	err := s.reading(ctx, func() (err error) {
-		t, err = scanToken(s.pool.QueryRow(ctx, selectTokens+"WHERE id = $1", id).Scan)
+		t, err = scanToken(s.queryRow(ctx, selectTokens+"WHERE id = $1", id).Scan)
 		return err
 	})
 	if err != nil {
@@ -58,27 +65,20 @@ func (s *Store) Token(ctx context.Context, id string) (holdfast.Token, error) {
 
 // Tokens lists all, oldest first.
 func (s *Store) Tokens(ctx context.Context) ([]holdfast.Token, error) {
-	rows, err := s.pool.Query(ctx, selectTokens+"ORDER BY created_at, id")
-	if err != nil {
-		return nil, s.unavailable(err)
-	}
-	defer rows.Close()
-	var all []holdfast.Token
-	for rows.Next() {
-		t, err := scanToken(rows.Scan)
-		if err != nil {
-			return nil, s.unavailable(err)
-		}
-		all = append(all, t)
-	}
-	return all, s.unavailable(rows.Err())
+	return list(ctx, s, func(row pgx.CollectableRow) (holdfast.Token, error) { return scanToken(row.Scan) }, selectTokens+"ORDER BY created_at, id")
 }
 
 // RevokeToken ends a token; the first time of it stays.
-func (s *Store) RevokeToken(ctx context.Context, id string, at time.Time) error {
-	tag, err := s.pool.Exec(ctx, "UPDATE tokens SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1", id, at)
-	if err == nil && tag.RowsAffected() == 0 {
-		return store.ErrNotFound
-	}
-	return s.unavailable(err)
+func (s *Store) RevokeToken(ctx context.Context, id string, at time.Time, event holdfast.AuditEvent) error {
+	return s.inTx(ctx, func(tx pgx.Tx) error {
+		var revoked bool
+		err := tx.QueryRow(ctx, "SELECT revoked_at IS NOT NULL FROM tokens WHERE id = $1 FOR UPDATE", id).Scan(&revoked)
+		if err != nil || revoked {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "UPDATE tokens SET revoked_at = $2 WHERE id = $1", id, at); err != nil {
+			return err
+		}
+		return record(ctx, tx.Conn(), []holdfast.AuditEvent{event})
+	})
 }
