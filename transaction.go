@@ -13,6 +13,8 @@ type Transaction struct {
 	Type string // for example pick.completed
 	// Schema is the version of the payload's JSON Schema; 0 when none is named.
 	Schema int64
+	// OccurredAt is the device's time, rounded to what a time.Time can hold.
+	OccurredAt time.Time
 	// Payload is the JSON object as sent.
 	Payload []byte
 	// Raw is the whole JSON object as sent, first brace to last, with the

@@ -22,6 +22,9 @@ func (s *Server) SendBatch(w http.ResponseWriter, r *http.Request, streamID wire
 		problem.Write(w, r, err)
 		return
 	}
+	trail := holdfast.TrailFrom(r.Context())
+	trail.Set("firstSeq", b.First())
+	trail.Set("lastSeq", b.Last())
 	rc := holdfast.RequestContextFrom(r.Context())
 	rc.Correlation = b.Correlation.String()
 	r = r.WithContext(holdfast.WithRequestContext(r.Context(), rc))
@@ -30,6 +33,7 @@ func (s *Server) SendBatch(w http.ResponseWriter, r *http.Request, streamID wire
 		problem.Write(w, r, err)
 		return
 	}
+	tellResults(trail, receipt)
 	s.heard(r, b.Stream)
 	h := w.Header()
 	h["Location"] = []string{"/v1/streams/" + b.Stream.String() + "/batches/" + rc.Correlation}
@@ -44,6 +48,30 @@ func (s *Server) SendBatch(w http.ResponseWriter, r *http.Request, streamID wire
 		status = http.StatusCreated
 	}
 	writeReceipt(w, status, receipt)
+}
+
+// tellResults adds to the log line what became of the batch.
+func tellResults(trail *holdfast.Trail, receipt holdfast.Receipt) {
+	var counts [3]int
+	for i := range receipt.Results {
+		switch receipt.Results[i].Status {
+		case holdfast.StatusAccepted:
+			counts[0]++
+		case holdfast.StatusDuplicate:
+			counts[1]++
+		case holdfast.StatusQuarantined:
+			counts[2]++
+		}
+	}
+	for i, name := range [...]string{"accepted", "duplicates", "quarantined"} {
+		if counts[i] > 0 {
+			trail.Set(name, counts[i])
+		}
+	}
+	if receipt.Replayed {
+		trail.Set("replayed", true)
+	}
+	trail.Set("epoch", receipt.Epoch)
 }
 
 // durable says whether the whole batch is, so that the preference was honoured

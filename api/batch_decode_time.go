@@ -69,3 +69,24 @@ func decimal(digits []byte) (n int) {
 func daysIn(year, month int) int {
 	return time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day()
 }
+
+// timeOf reads a time that [isTime] let through; a leap second is the second before,
+// and what is no time is none.
+func timeOf(b []byte) time.Time {
+	var buffer [maxOccurredAt]byte
+	text := append(buffer[:0], b...)
+	if len(text) > 18 {
+		text[10] = 'T'
+		if text[17] == '6' {
+			text[17], text[18] = '5', '9'
+		}
+		if last := len(text) - 1; text[last] == 'z' {
+			text[last] = 'Z'
+		}
+	}
+	at, err := time.Parse(time.RFC3339Nano, string(text))
+	if err != nil {
+		return time.Time{}
+	}
+	return at.UTC()
+}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/holdfast-sync/holdfast"
 	"github.com/holdfast-sync/holdfast/internal/jsonscan"
@@ -72,13 +73,13 @@ func (d *batchDecoder) member(name jsonscan.Text, tx *holdfast.Transaction, seen
 			tx.Payload = d.s.Skip()
 		}
 	default:
-		d.checked(name, seen)
+		d.checked(name, tx, seen)
 	}
 }
 
 // checked reads the members that are checked and then stay in the raw bytes,
 // and skips those that the gateway does not know.
-func (d *batchDecoder) checked(name jsonscan.Text, seen *members) {
+func (d *batchDecoder) checked(name jsonscan.Text, tx *holdfast.Transaction, seen *members) {
 	switch {
 	case name.Is("entity"):
 		if d.first(seen, memberEntity, "entity") {
@@ -90,7 +91,7 @@ func (d *batchDecoder) checked(name jsonscan.Text, seen *members) {
 		}
 	case name.Is("occurredAt"):
 		if d.first(seen, memberOccurredAt, "occurredAt") {
-			d.occurredAt()
+			tx.OccurredAt = d.occurredAt()
 		}
 	case name.Is("attachments"):
 		if d.first(seen, memberAttachments, "attachments") {
@@ -133,10 +134,12 @@ func (d *batchDecoder) kind() string {
 	return string(b)
 }
 
-func (d *batchDecoder) occurredAt() {
-	if b, ok := d.text("occurredAt", maxOccurredAt); ok && !isTime(b) {
+func (d *batchDecoder) occurredAt() time.Time {
+	b, ok := d.text("occurredAt", maxOccurredAt)
+	if ok && !isTime(b) {
 		d.wrong("occurredAt", "must be a time of RFC 3339 with a zone")
 	}
+	return timeOf(b)
 }
 
 func (d *batchDecoder) entity() {

@@ -61,13 +61,15 @@ func AccessLog(log logrus.FieldLogger, now func() time.Time) func(http.Handler) 
 			began := now()
 			rw := recording(w)
 			e := &event{context: holdfast.RequestContextFrom(r.Context())}
-			inner := r.WithContext(context.WithValue(r.Context(), eventKey{}, e))
+			trail := &holdfast.Trail{}
+			inner := r.WithContext(holdfast.WithTrail(context.WithValue(r.Context(), eventKey{}, e), trail))
 			if r.Body != nil && r.Body != http.NoBody {
 				e.body = r.Body
 				inner.Body = e
 			}
 			defer func() {
 				fields := e.fields(rw, r)
+				trail.Each(func(name string, value any) { fields[name] = value })
 				fields["durationMs"] = float64(now().Sub(began).Microseconds()) / 1000
 				entry := log.WithFields(fields)
 				if rw.status >= http.StatusInternalServerError && rw.cause != nil {

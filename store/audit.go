@@ -62,7 +62,7 @@ type ShopTally struct {
 	Shop         string
 	Events       int64
 	Sessions     int64 // different ones
-	Transactions int64 // accepted, quarantined or resent: the lengths of their runs
+	Transactions int64 // accepted or resent: the lengths of their runs
 	Failures     int64 // events whose outcome is not success
 }
 

@@ -18,7 +18,13 @@ type Config struct {
 	Hints   Hints   // nil: nothing is remembered
 	Schemas Schemas // nil: every payload is acceptable
 	Logger  logrus.FieldLogger
-	Now     func() time.Time // nil: time.Now
+	// Recorder hears of replays; nil: nobody.
+	Recorder Recorder
+	// Redact masks what goes into the details of audit events; nil: as it is.
+	Redact func(dst, text []byte) []byte
+	// Node names this gateway in audit events.
+	Node string
+	Now  func() time.Time // nil: time.Now
 	// Patience bounds the work on one request; 0: 9 s. A silent database is
 	// answered for within 10 s.
 	Patience time.Duration
@@ -61,6 +67,13 @@ func New(c Config) (*Gateway, error) {
 	if c.QueueFlush == 0 {
 		c.QueueFlush = time.Second
 	}
+	if c.Recorder == nil {
+		c.Recorder = noRecorder{}
+	}
+	if c.Redact == nil {
+		c.Redact = func(dst, text []byte) []byte { return append(dst, text...) }
+	}
+	c.Store = timed{c.Store}
 	if c.Hints == nil {
 		c.Hints = noHints{}
 	}

@@ -48,9 +48,10 @@ func (g *Gateway) intake(ctx context.Context, key store.Key, r request, rc holdf
 		}
 		switch d.verdict {
 		case replayBatch:
+			g.Recorder.Replayed(ctx, r.Stream, r.First(), r.Last())
 			return replayed(s, r.Transactions), nil
 		case appendBatch:
-			step := g.step(s, r, rc, d, &problems)
+			step := g.step(ctx, s, r, rc, d, &problems)
 			err = g.Store.Append(ctx, step)
 			if err == nil {
 				return g.accepted(s, step, r.Transactions), nil

@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"context"
 	"slices"
 
 	"github.com/holdfast-sync/holdfast"
@@ -39,7 +40,7 @@ func (q *quarantine) problems(fresh []holdfast.Transaction) []holdfast.Transacti
 }
 
 // step turns a decision into what the store is to write.
-func (g *Gateway) step(s situation, r request, rc holdfast.RequestContext, d decision, q *quarantine) *store.Append {
+func (g *Gateway) step(ctx context.Context, s situation, r request, rc holdfast.RequestContext, d decision, q *quarantine) *store.Append {
 	fresh := r.Transactions[d.duplicates:]
 	problems := q.problems(fresh)
 	next := s.head
@@ -52,7 +53,7 @@ func (g *Gateway) step(s situation, r request, rc holdfast.RequestContext, d dec
 		next.Owner = r.owner
 	}
 	rc.Correlation = r.Correlation.String()
-	return &store.Append{
+	step := &store.Append{
 		Epoch: s.epoch, Stream: r.Stream, Expected: s.head, Next: next, Transactions: fresh,
 		Batch: holdfast.BatchRecord{
 			Correlation: r.Correlation, First: r.First(), Last: r.Last(),
@@ -61,6 +62,8 @@ func (g *Gateway) step(s situation, r request, rc holdfast.RequestContext, d dec
 			Context:  rc, Prior: r.Prior,
 		},
 	}
+	step.Events = g.events(ctx, r, step, problems)
+	return step
 }
 
 // heldProblems are those of the duplicates: the answer tells them again.

@@ -144,9 +144,9 @@ func (a answer) code(t *testing.T) string {
 // batch is a request with one transaction of a new stream.
 func batch() (path, body string, header http.Header) {
 	now := time.Now()
-	path = "/v1/streams/" + newID(now).String() + "/batches"
-	body = fmt.Sprintf(`{"transactions":[{"id":"%s","seq":1,"type":"pick.completed","occurredAt":"2026-11-20T10:15:00Z","payload":{"n":1}}]}`, newID(now))
-	return path, body, http.Header{"Content-Type": {"application/json"}, "Correlation-Id": {newID(now).String()}}
+	path = "/v1/streams/" + holdfast.NewID(now).String() + "/batches"
+	body = fmt.Sprintf(`{"transactions":[{"id":"%s","seq":1,"type":"pick.completed","occurredAt":"2026-11-20T10:15:00Z","payload":{"n":1}}]}`, holdfast.NewID(now))
+	return path, body, http.Header{"Content-Type": {"application/json"}, "Correlation-Id": {holdfast.NewID(now).String()}}
 }
 
 // stop asks it to end and answers how it did.

@@ -152,7 +152,7 @@ func (d *Dialect) Page(p *store.AuditPage) (statement string, args []any) {
 // Tally is the SELECT of a tally in no order: shop, events, sessions, transactions, failures.
 func (d *Dialect) Tally(t *store.ShopWindow) (statement string, args []any) {
 	w := d.Begin()
-	counted := In(w, []holdfast.AuditAction{holdfast.ActionAccepted, holdfast.ActionQuarantined, holdfast.ActionResent})
+	counted := In(w, []holdfast.AuditAction{holdfast.ActionAccepted, holdfast.ActionResent})
 	failed := w.Arg(string(holdfast.OutcomeSuccess))
 	w.And("at >= " + w.At(t.From))
 	w.And("at < " + w.At(t.To))

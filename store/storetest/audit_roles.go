@@ -51,7 +51,7 @@ func tallied(events []holdfast.AuditEvent, w store.ShopWindow) (all []store.Shop
 			sessions[key] = true
 			c.Sessions++
 		}
-		if e.First > 0 && slices.Contains([]holdfast.AuditAction{holdfast.ActionAccepted, holdfast.ActionQuarantined, holdfast.ActionResent}, e.Action) {
+		if e.First > 0 && slices.Contains([]holdfast.AuditAction{holdfast.ActionAccepted, holdfast.ActionResent}, e.Action) {
 			c.Transactions += e.Last - e.First + 1
 		}
 		if e.Outcome != holdfast.OutcomeSuccess {
