@@ -40,6 +40,7 @@ type HealthReport struct {
 // Config is what a [Server] works with.
 type Config struct {
 	Streams   Streams
+	Audit     Audit
 	Admission Admission
 	Health    Health
 	Limits    Limits // zero: [DefaultLimits]
@@ -48,8 +49,8 @@ type Config struct {
 
 // Validate says what is missing.
 func (c Config) Validate() error {
-	if c.Streams == nil || c.Admission == nil || c.Health == nil || c.Logger == nil {
-		return errors.New("api: streams, admission, health and a logger are needed")
+	if c.Streams == nil || c.Audit == nil || c.Admission == nil || c.Health == nil || c.Logger == nil {
+		return errors.New("api: streams, audit, admission, health and a logger are needed")
 	}
 	return nil
 }

@@ -10,35 +10,19 @@ import (
 	"github.com/holdfast-sync/holdfast/store"
 )
 
-// Query asks for a page of events.
-type Query struct {
-	Filter     store.AuditFilter
-	Descending bool   // newest first
-	Limit      int    // 1 to 1000
-	Cursor     string // of an earlier page; empty: from the beginning
-}
-
-// Page is a part of a listing.
-type Page struct {
-	Events []holdfast.AuditEvent
-	// Cursor continues behind the page; More says that there is something already.
-	Cursor string
-	More   bool
-}
-
 // Events reads a page, and records that it was read.
-func (l *Log) Events(ctx context.Context, q Query) (Page, error) {
-	c, err := q.cursor()
+func (l *Log) Events(ctx context.Context, q holdfast.AuditQuery) (holdfast.AuditPage, error) {
+	c, err := cursorOf(q)
 	if err != nil {
-		return Page{}, err
+		return holdfast.AuditPage{}, err
 	}
 	if err := l.recordRead(ctx, "events", describe(q.Filter)); err != nil {
-		return Page{}, err
+		return holdfast.AuditPage{}, err
 	}
 	return l.page(ctx, q, c)
 }
 
-func (q Query) cursor() (cursor, error) {
+func cursorOf(q holdfast.AuditQuery) (cursor, error) {
 	if q.Cursor == "" {
 		return cursor{descending: q.Descending}, nil
 	}
@@ -52,7 +36,7 @@ func (q Query) cursor() (cursor, error) {
 	return c, nil
 }
 
-func (l *Log) page(ctx context.Context, q Query, c cursor) (Page, error) {
+func (l *Log) page(ctx context.Context, q holdfast.AuditQuery, c cursor) (holdfast.AuditPage, error) {
 	asked := l.Now()
 	want := store.AuditPage{Filter: q.Filter, Limit: q.Limit + 1, Descending: q.Descending}
 	if !c.point.At.IsZero() && q.Cursor != "" {
@@ -60,9 +44,9 @@ func (l *Log) page(ctx context.Context, q Query, c cursor) (Page, error) {
 	}
 	events, err := l.Store.Events(ctx, want)
 	if err != nil {
-		return Page{}, unavailable(err)
+		return holdfast.AuditPage{}, unavailable(err)
 	}
-	page := Page{Events: events, More: len(events) > q.Limit}
+	page := holdfast.AuditPage{Events: events, More: len(events) > q.Limit}
 	if page.More {
 		page.Events = events[:q.Limit]
 	}

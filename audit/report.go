@@ -12,51 +12,6 @@ import (
 	"github.com/holdfast-sync/holdfast/store"
 )
 
-// Report is what happened on one day, store by store, each in its own time zone. It is
-// made of audit events alone, so that of a past day comes out the same whenever it is asked for.
-type Report struct {
-	Date string `json:"date"` // YYYY-MM-DD
-	// Complete is false while the day is not over in some store.
-	Complete bool       `json:"complete"`
-	Stores   []StoreDay `json:"stores"`
-}
-
-// StoreDay is a store's day.
-type StoreDay struct {
-	Store    string    `json:"storeId"` // empty: events that name no store
-	TimeZone string    `json:"timeZone"`
-	From     time.Time `json:"from"`
-	To       time.Time `json:"to"`
-	Complete bool      `json:"complete"`
-	Day      Counts    `json:"day"`
-	// DayBefore and Week are for comparison; Week is the mean of the seven days before.
-	DayBefore Counts `json:"dayBefore"`
-	Week      Counts `json:"week"`
-	// AffectedCorrelationIDs are those of everything that failed, at most 1000; Affected is how many there are.
-	Affected               int      `json:"affected"`
-	AffectedCorrelationIDs []string `json:"affectedCorrelationIds"`
-	// Undelivered counts the transactions that were accepted by the end of the day (or by now) and
-	// then neither delivered nor given up; OldestUndeliveredSeconds is the age of the oldest at that moment.
-	Undelivered              int64   `json:"undelivered"`
-	OldestUndeliveredSeconds int64   `json:"oldestUndeliveredSeconds"`
-	TopErrors                []Error `json:"topErrors"`
-}
-
-// Counts are of one day, or a mean.
-type Counts struct {
-	Events              float64 `json:"events"`
-	Sessions            float64 `json:"sessions"`
-	SessionsWithFailure float64 `json:"sessionsWithFailure"`
-	Transactions        float64 `json:"transactions"`
-	Failures            float64 `json:"failures"`
-}
-
-// Error is a problem code and how often it came.
-type Error struct {
-	Code  string `json:"code"`
-	Count int64  `json:"count"`
-}
-
 const (
 	maxAffected  = 1000
 	maxTopErrors = 10
@@ -66,19 +21,19 @@ const (
 
 // Daily makes the report of a date, for one store or (shop empty) for all of them,
 // and records that it was read.
-func (l *Log) Daily(ctx context.Context, date time.Time, shop string) (Report, error) {
+func (l *Log) Daily(ctx context.Context, date time.Time, shop string) (holdfast.AuditReport, error) {
 	if err := l.recordRead(ctx, "report", map[string]any{"date": date.Format(time.DateOnly), "store": shop}); err != nil {
-		return Report{}, err
+		return holdfast.AuditReport{}, err
 	}
-	r := Report{Date: date.Format(time.DateOnly), Complete: true, Stores: []StoreDay{}}
+	r := holdfast.AuditReport{Date: date.Format(time.DateOnly), Complete: true, Stores: []holdfast.ShopDay{}}
 	for _, z := range l.windows(shop) {
 		days, err := l.zoneDay(ctx, date, z)
 		if err != nil {
-			return Report{}, unavailable(err)
+			return holdfast.AuditReport{}, unavailable(err)
 		}
 		r.Stores = append(r.Stores, days...)
 	}
-	slices.SortFunc(r.Stores, func(a, b StoreDay) int { return cmp.Compare(a.Store, b.Store) })
+	slices.SortFunc(r.Stores, func(a, b holdfast.ShopDay) int { return cmp.Compare(a.Store, b.Store) })
 	for i := range r.Stores {
 		r.Complete = r.Complete && r.Stores[i].Complete
 	}
@@ -125,15 +80,15 @@ func (z zoned) window(date time.Time, back int) store.ShopWindow {
 func (z zoned) has(shop string) bool { return slices.Contains(z.shops, shop) != z.others }
 
 // zoneDay makes the days of the shops of one zone.
-func (l *Log) zoneDay(ctx context.Context, date time.Time, z zoned) ([]StoreDay, error) {
+func (l *Log) zoneDay(ctx context.Context, date time.Time, z zoned) ([]holdfast.ShopDay, error) {
 	today := z.window(date, 0)
-	days := map[string]*StoreDay{}
+	days := map[string]*holdfast.ShopDay{}
 	now := l.Now().UTC()
-	of := func(shop string) *StoreDay {
+	of := func(shop string) *holdfast.ShopDay {
 		if days[shop] == nil {
-			days[shop] = &StoreDay{
+			days[shop] = &holdfast.ShopDay{
 				Store: shop, TimeZone: z.zone.String(), From: today.From, To: today.To, Complete: now.After(today.To.Add(settling)),
-				AffectedCorrelationIDs: []string{}, TopErrors: []Error{},
+				AffectedCorrelationIDs: []string{}, TopErrors: []holdfast.ErrorCount{},
 			}
 		}
 		return days[shop]
@@ -149,7 +104,7 @@ func (l *Log) zoneDay(ctx context.Context, date time.Time, z zoned) ([]StoreDay,
 	if err := l.undelivered(ctx, z, today, now, of); err != nil {
 		return nil, err
 	}
-	out := make([]StoreDay, 0, len(days))
+	out := make([]holdfast.ShopDay, 0, len(days))
 	for _, day := range days {
 		for _, c := range []*float64{&day.Week.Events, &day.Week.Sessions, &day.Week.SessionsWithFailure, &day.Week.Transactions, &day.Week.Failures} {
 			*c = math.Round(*c/comparedDays*100) / 100
@@ -160,7 +115,7 @@ func (l *Log) zoneDay(ctx context.Context, date time.Time, z zoned) ([]StoreDay,
 }
 
 // countDay adds one of the days to what it is compared with.
-func (l *Log) countDay(ctx context.Context, z zoned, w store.ShopWindow, back int, of func(string) *StoreDay) error {
+func (l *Log) countDay(ctx context.Context, z zoned, w store.ShopWindow, back int, of func(string) *holdfast.ShopDay) error {
 	tallies, err := l.Store.Tally(ctx, w)
 	if err != nil {
 		return err
@@ -170,7 +125,7 @@ func (l *Log) countDay(ctx context.Context, z zoned, w store.ShopWindow, back in
 		return err
 	}
 	for _, t := range tallies {
-		c := Counts{Events: float64(t.Events), Sessions: float64(t.Sessions), Transactions: float64(t.Transactions), Failures: float64(t.Failures)}
+		c := holdfast.DayCounts{Events: float64(t.Events), Sessions: float64(t.Sessions), Transactions: float64(t.Transactions), Failures: float64(t.Failures)}
 		if f := failures[t.Shop]; f != nil {
 			c.SessionsWithFailure = float64(len(f.sessions))
 		}
@@ -183,20 +138,12 @@ func (l *Log) countDay(ctx context.Context, z zoned, w store.ShopWindow, back in
 			}
 		case 1:
 			day.DayBefore = c
-			day.Week.add(c)
+			day.Week.Add(c)
 		default:
-			day.Week.add(c)
+			day.Week.Add(c)
 		}
 	}
 	return nil
-}
-
-func (c *Counts) add(d Counts) {
-	c.Events += d.Events
-	c.Sessions += d.Sessions
-	c.SessionsWithFailure += d.SessionsWithFailure
-	c.Transactions += d.Transactions
-	c.Failures += d.Failures
 }
 
 // failed is what went wrong in a shop on a day.
@@ -234,21 +181,21 @@ func (l *Log) failuresOf(ctx context.Context, z zoned, w store.ShopWindow) (map[
 	return byShop, nil
 }
 
-func (f *failed) into(day *StoreDay) {
+func (f *failed) into(day *holdfast.ShopDay) {
 	all := slices.Sorted(maps.Keys(f.correlations))
 	day.Affected = len(all)
 	day.AffectedCorrelationIDs = append(day.AffectedCorrelationIDs, all[:min(len(all), maxAffected)]...)
 	for code, n := range f.codes {
-		day.TopErrors = append(day.TopErrors, Error{code, n})
+		day.TopErrors = append(day.TopErrors, holdfast.ErrorCount{Code: code, Count: n})
 	}
-	slices.SortFunc(day.TopErrors, func(a, b Error) int {
+	slices.SortFunc(day.TopErrors, func(a, b holdfast.ErrorCount) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Code, b.Code))
 	})
 	day.TopErrors = day.TopErrors[:min(len(day.TopErrors), maxTopErrors)]
 }
 
 // undelivered counts what was open at the end of the day.
-func (l *Log) undelivered(ctx context.Context, z zoned, w store.ShopWindow, now time.Time, of func(string) *StoreDay) error {
+func (l *Log) undelivered(ctx context.Context, z zoned, w store.ShopWindow, now time.Time, of func(string) *holdfast.ShopDay) error {
 	moment := w.To
 	if now.Before(moment) {
 		moment = now

@@ -53,7 +53,9 @@ type row struct {
 	hash     holdfast.Hash
 }
 
-func rowOf(e *holdfast.AuditEvent) row { return row{e.Position, e.ID, HashOf(e)} }
+func rowOf(e *holdfast.AuditEvent) row {
+	return row{e.Position, e.ID, sha256.Sum256(e.AppendJSON(nil))}
+}
 
 // SegmentName is the name of a segment's object.
 func SegmentName(number int64) string { return fmt.Sprintf("audit/segments/%012d.seg", number) }

@@ -8,42 +8,26 @@ import (
 	"github.com/holdfast-sync/holdfast/store"
 )
 
-// Subject is what a story is about; exactly one member is set.
-type Subject struct {
-	Session     string
-	Correlation string
-	Transaction holdfast.ID
-}
-
-// Story is everything about a subject, oldest first.
-type Story struct {
-	Events []holdfast.AuditEvent
-	// Places are the streams that hold the transaction asked for.
-	Places []store.Place
-	// Cut says that there is more than is told: ask for events with a filter.
-	Cut bool
-}
-
 // maxStory bounds a story.
 const maxStory = 5000
 
 // Timeline tells a story in order, and records that it was told. That of a
 // transaction has the events of every run that contains it, in every stream that
 // holds it, and what its batch's correlation id is named in besides.
-func (l *Log) Timeline(ctx context.Context, about Subject) (Story, error) {
+func (l *Log) Timeline(ctx context.Context, about holdfast.AuditSubject) (holdfast.AuditStory, error) {
 	question := map[string]any{"session": about.Session, "correlation": about.Correlation}
 	if about.Transaction != (holdfast.ID{}) {
 		question["transaction"] = about.Transaction.String()
 	}
 	if err := l.recordRead(ctx, "timeline", question); err != nil {
-		return Story{}, err
+		return holdfast.AuditStory{}, err
 	}
-	var story Story
+	var story holdfast.AuditStory
 	filters := []store.AuditFilter{{Session: about.Session, Correlation: about.Correlation}}
 	if about.Transaction != (holdfast.ID{}) {
 		places, err := l.Store.Places(ctx, about.Transaction)
 		if err != nil {
-			return Story{}, unavailable(err)
+			return holdfast.AuditStory{}, unavailable(err)
 		}
 		story.Places = places
 		filters = []store.AuditFilter{{Transaction: about.Transaction}}
@@ -55,7 +39,7 @@ func (l *Log) Timeline(ctx context.Context, about Subject) (Story, error) {
 	for i := 0; i < len(filters); i++ {
 		events, err := l.Store.Events(ctx, store.AuditPage{Filter: filters[i], Limit: maxStory})
 		if err != nil {
-			return Story{}, unavailable(err)
+			return holdfast.AuditStory{}, unavailable(err)
 		}
 		story.Cut = story.Cut || len(events) == maxStory
 		for _, e := range events {

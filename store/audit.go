@@ -7,33 +7,8 @@ import (
 	"github.com/holdfast-sync/holdfast"
 )
 
-// AuditFilter asks for events; every member that is not zero narrows.
-type AuditFilter struct {
-	Since, Until time.Time // At is in [Since, Until)
-	Actions      []holdfast.AuditAction
-	Outcomes     []holdfast.AuditOutcome
-	Code         holdfast.Code
-	ActorKind    string
-	Actor        string
-	TargetKind   string
-	Target       string
-	Shop         string
-	User         string
-	Device       string
-	Session      string
-	Correlation  string // compared without regard to case
-	Trace        string
-	Consumer     string
-	Reference    string
-	Address      string
-	Node         string
-	Stream       holdfast.ID
-	Seq          int64 // events whose run contains it
-	Transaction  holdfast.ID
-	// Text is a part, in any case (ASCII), of the action, code, target, context values,
-	// consumer, reference or details.
-	Text string
-}
+// AuditFilter asks for events.
+type AuditFilter = holdfast.AuditFilter
 
 // AuditPoint is a place between events: behind the one with this time and position.
 type AuditPoint struct {
@@ -83,10 +58,7 @@ type OpenQuery struct {
 }
 
 // Place is where a transaction stands.
-type Place struct {
-	Stream holdfast.ID
-	Seq    int64
-}
+type Place = holdfast.AuditPlace
 
 // Audit is the append-only log of what happened. Steps write their events with
 // [Append.Events]; the others come through Record.

@@ -1,28 +1,26 @@
-package audit
+package holdfast
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/json"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
-
-	"github.com/holdfast-sync/holdfast"
 )
 
-// timeFormat has all of the microseconds that are kept, always.
-const timeFormat = "2006-01-02T15:04:05.000000Z"
+// auditTimeFormat has all of the microseconds that are kept, always.
+const auditTimeFormat = "2006-01-02T15:04:05.000000Z"
 
-// AppendJSON appends an event as one JSON object: what NDJSON exports, the API
+// AppendJSON appends the event as one JSON object: what NDJSON exports, the API
 // and the seal's hashes are made of. Members stand in a fixed order and empty
 // ones are left out, so an event's octets are the same in every version; a new
 // member may only ever be added where older events have none.
-func AppendJSON(dst []byte, e *holdfast.AuditEvent) []byte {
-	o := object{append(dst, '{')}
+func (e *AuditEvent) AppendJSON(dst []byte) []byte {
+	o := jsonObject{append(dst, '{')}
 	o.text("id", e.ID.String())
 	o.number("position", e.Position)
-	o.text("at", e.At.UTC().Format(timeFormat))
+	o.text("at", e.At.UTC().Format(auditTimeFormat))
 	if !e.ClientAt.IsZero() {
 		o.text("clientAt", e.ClientAt.UTC().Format(time.RFC3339Nano))
 	}
@@ -57,25 +55,25 @@ func AppendJSON(dst []byte, e *holdfast.AuditEvent) []byte {
 	return append(o.b, '}')
 }
 
-// object is a JSON object that is being written.
-type object struct{ b []byte }
+// jsonObject is a JSON object that is being written.
+type jsonObject struct{ b []byte }
 
-func (o *object) name(name string) {
+func (o *jsonObject) name(name string) {
 	if o.b[len(o.b)-1] != '{' {
 		o.b = append(o.b, ',')
 	}
 	o.b = append(append(append(o.b, '"'), name...), `":`...)
 }
 
-func (o *object) text(name, value string) {
+func (o *jsonObject) text(name, value string) {
 	if value == "" {
 		return
 	}
 	o.name(name)
-	o.b = appendString(o.b, value)
+	o.b = appendJSONString(o.b, value)
 }
 
-func (o *object) number(name string, value int64) {
+func (o *jsonObject) number(name string, value int64) {
 	if value == 0 {
 		return
 	}
@@ -83,26 +81,26 @@ func (o *object) number(name string, value int64) {
 	o.b = strconv.AppendInt(o.b, value, 10)
 }
 
-func (o *object) id(name string, id holdfast.ID) {
+func (o *jsonObject) id(name string, id ID) {
 	if !id.IsZero() {
 		o.text(name, id.String())
 	}
 }
 
 // raw puts a JSON value on one line; what is none becomes a text.
-func (o *object) raw(name string, value []byte) {
+func (o *jsonObject) raw(name string, value []byte) {
 	o.name(name)
 	var compact bytes.Buffer
 	if json.Compact(&compact, value) == nil {
 		o.b = append(o.b, compact.Bytes()...)
 		return
 	}
-	o.b = appendString(o.b, string(value))
+	o.b = appendJSONString(o.b, string(value))
 }
 
-// appendString writes a JSON text: quotes, backslashes and control characters are
+// appendJSONString writes a JSON text: quotes, backslashes and control characters are
 // escaped, nothing else.
-func appendString(b []byte, s string) []byte {
+func appendJSONString(b []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	b = append(b, '"')
 	for i := 0; i < len(s); {
@@ -126,25 +124,22 @@ func appendString(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// HashOf is the SHA-256 of an event's JSON.
-func HashOf(e *holdfast.AuditEvent) holdfast.Hash { return sha256.Sum256(AppendJSON(nil, e)) }
-
-// Columns are those of a CSV export.
-var Columns = []string{
+// AuditColumns are those of a CSV export.
+var AuditColumns = []string{
 	"at", "action", "outcome", "code", "storeId", "userId", "deviceId", "sessionId", "correlationId", "traceId", "actorKind", "actor", "targetKind", "target",
 	"streamId", "firstSeq", "lastSeq", "transactionId", "consumer", "referenceNumber", "clientAt", "appVersion", "address", "node", "epoch", "id", "position", "details",
 }
 
-// Row is an event in the order of [Columns]. A value that a spreadsheet would take for
+// Row is the event in the order of [AuditColumns]. A value that a spreadsheet would take for
 // a formula gets a ' in front (OWASP, CSV injection).
-func Row(e *holdfast.AuditEvent) []string {
+func (e *AuditEvent) Row() []string {
 	number := func(n int64) string {
 		if n == 0 {
 			return ""
 		}
 		return strconv.FormatInt(n, 10)
 	}
-	id := func(id holdfast.ID) string {
+	id := func(id ID) string {
 		if id.IsZero() {
 			return ""
 		}
@@ -155,14 +150,21 @@ func Row(e *holdfast.AuditEvent) []string {
 		client = e.ClientAt.UTC().Format(time.RFC3339Nano)
 	}
 	row := []string{
-		e.At.UTC().Format(timeFormat), string(e.Action), string(e.Outcome), string(e.Code), e.Context.Shop, e.Context.User, e.Context.Device, e.Context.Session,
+		e.At.UTC().Format(auditTimeFormat), string(e.Action), string(e.Outcome), string(e.Code), e.Context.Shop, e.Context.User, e.Context.Device, e.Context.Session,
 		e.Context.Correlation, e.Trace(), e.Actor.Kind, e.Actor.ID, e.Target.Kind, e.Target.ID, id(e.Stream), number(e.First), number(e.Last), id(e.Transaction),
 		e.Consumer, e.Reference, client, e.Context.AppVersion, e.Address, e.Node, number(e.Epoch), e.ID.String(), number(e.Position), string(e.Details),
 	}
 	for i, cell := range row {
-		if cell != "" && bytes.IndexByte([]byte("=+-@\t\r"), cell[0]) >= 0 {
-			row[i] = "'" + cell
-		}
+		row[i] = SafeCell(cell)
 	}
 	return row
+}
+
+// SafeCell is a cell of a CSV file that no spreadsheet takes for a formula: one that
+// begins like one gets a ' in front (OWASP, CSV injection).
+func SafeCell(cell string) string {
+	if cell != "" && strings.IndexByte("=+-@\t\r", cell[0]) >= 0 {
+		return "'" + cell
+	}
+	return cell
 }
