@@ -49,6 +49,9 @@ func (s *Store) write() {
 				for i := range a.Transactions {
 					size += len(a.Transactions[i].Raw)
 				}
+				for i := range a.Events {
+					size += len(a.Events[i].Details)
+				}
 			}
 			return rows >= s.cfg.MaxGroupRows || size >= s.cfg.MaxGroupBytes
 		})
