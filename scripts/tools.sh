@@ -8,6 +8,7 @@ tools=(
   honnef.co/go/tools/cmd/staticcheck@v0.8.2
   github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
   golang.org/x/vuln/cmd/govulncheck@v1.8.0
+  github.com/versity/versitygw/cmd/versitygw@v1.8.0 # a real S3 server for the tests
 )
 mkdir -p .tools
 for tool in "${tools[@]}"; do

@@ -19,13 +19,14 @@ type AuditPoint struct {
 // AuditPage asks for some events of a filter, in the order of time.
 type AuditPage struct {
 	Filter AuditFilter
-	// After begins behind a point (before it when Descending); nil at the end of time.
+	// After begins behind a point (before it when Descending); nil with the first (the last).
 	After      *AuditPoint
 	Limit      int // 1 to 10,000
 	Descending bool
 }
 
-// ShopWindow is a stretch of time for some shops: those named, or all others.
+// ShopWindow is a stretch of time, [From, To), for some shops: those named, or all
+// others. The shop "" is that of events that name none.
 type ShopWindow struct {
 	From, To time.Time
 	Shops    []string
@@ -50,7 +51,8 @@ type Open struct {
 }
 
 // OpenQuery asks for the transactions that an event of Opened named, before Before, and that
-// no event of Closed has named since, before Before.
+// no event of Closed has named since, before Before. Only events of a single
+// transaction, those with its id, open and close. At is the first opening that stays open.
 type OpenQuery struct {
 	Before         time.Time
 	Opened, Closed []holdfast.AuditAction
@@ -63,7 +65,8 @@ type Place = holdfast.AuditPlace
 // Audit is the append-only log of what happened. Steps write their events with
 // [Append.Events]; the others come through Record.
 type Audit interface {
-	// Record writes events, all or none; they are committed when it returns.
+	// Record writes events, all or none; they are committed when it returns. Texts
+	// that are no UTF-8 or hold NUL get U+FFFD, here and in steps; Details may not be changed later.
 	Record(ctx context.Context, events []holdfast.AuditEvent) error
 	// Events reads a page.
 	Events(ctx context.Context, page AuditPage) ([]holdfast.AuditEvent, error)
@@ -93,10 +96,14 @@ type Segments interface {
 	CountRows(ctx context.Context, from, to time.Time) (map[time.Time]int64, error)
 }
 
+// ReleaseNothingYounger is the age below which no event is ever let go of.
+const ReleaseNothingYounger = 48 * time.Hour
+
 // Retention keeps the audit log from growing for ever.
 type Retention interface {
 	// Maintain makes room for what comes (PostgreSQL: the partitions of this month and the next two)
 	// and, unless before is zero, lets go of what is wholly older than before: PostgreSQL detaches
-	// partitions, whose tables stay for an owner to archive and drop; SQLite deletes rows. It tells what it let go.
+	// partitions, whose tables stay for an owner to archive and drop; SQLite deletes rows. Nothing
+	// younger than [ReleaseNothingYounger] goes, whatever before is. It tells what it let go.
 	Maintain(ctx context.Context, before time.Time) (released []string, err error)
 }

@@ -77,9 +77,20 @@ func (w *Where) Filter(f *store.AuditFilter) {
 		w.And("outcome IN " + In(w, f.Outcomes))
 	}
 	for _, c := range [...]struct{ column, value string }{
-		{"code", string(f.Code)}, {"actor_kind", f.ActorKind}, {"actor_id", f.Actor}, {"target_kind", f.TargetKind}, {"target_id", f.Target},
-		{"shop", f.Shop}, {"user_name", f.User}, {"device", f.Device}, {"session", f.Session}, {"trace", f.Trace},
-		{"consumer", f.Consumer}, {"reference", f.Reference}, {"address", f.Address}, {"node", f.Node},
+		{"code", string(f.Code)},
+		{"actor_kind", f.ActorKind},
+		{"actor_id", f.Actor},
+		{"target_kind", f.TargetKind},
+		{"target_id", f.Target},
+		{"shop", f.Shop},
+		{"user_name", f.User},
+		{"device", f.Device},
+		{"session", f.Session},
+		{"trace", f.Trace},
+		{"consumer", f.Consumer},
+		{"reference", f.Reference},
+		{"address", f.Address},
+		{"node", f.Node},
 	} {
 		if c.value != "" {
 			w.And(c.column + " = " + w.Arg(Clean(c.value)))

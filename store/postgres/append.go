@@ -75,6 +75,9 @@ func (l *weight) add(a *store.Append) (enough bool) {
 	for i := range a.Transactions {
 		l.bytes += len(a.Transactions[i].Raw)
 	}
+	for i := range a.Events {
+		l.bytes += len(a.Events[i].Details)
+	}
 	return l.full()
 }
 

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -298,7 +299,7 @@ func TestStatementsTellTheirRequest(t *testing.T) {
 			{"it's a+b", "/*correlation='it%27s%20a%2Bb',traceparent='" + trace + "'*/"},
 		} {
 			ctx := holdfast.WithRequestContext(t.Context(), holdfast.RequestContext{Correlation: c[0], Traceparent: trace})
-			if err := fn(ctx); err != nil && err != store.ErrNotFound {
+			if err := fn(ctx); err != nil && !errors.Is(err, store.ErrNotFound) {
 				t.Fatal(part, err)
 			}
 			if n := one[int](t, watch, "SELECT count(*)::int FROM pg_stat_activity WHERE datname = $1 AND strpos(query, $2) > 0 AND right(query, length($3)) = $3 AND pid <> pg_backend_pid()",

@@ -21,27 +21,59 @@ var dialect = auditsql.Dialect{
 	Same:        "correlation = % COLLATE NOCASE",
 }
 
-const insertedColumns = 7 + len(auditsql.TextColumns)
+const insertedColumns = 1 + 7 + len(auditsql.TextColumns)
 
-var insertEvent = "INSERT INTO audit_events (at, " + auditsql.OtherColumns + ", " + auditsql.Names() + ") VALUES (?" + strings.Repeat(", ?", insertedColumns) + ")"
+// eventsAnInsert are the sizes of the statements that insert events.
+var eventsAnInsert = [...]int{16, 4, 1}
+
+// insertEvent is the statement for n events.
+func insertEvent(n int) string {
+	row := "(?" + strings.Repeat(", ?", insertedColumns-1) + ")"
+	return "INSERT INTO audit_events (at, " + auditsql.OtherColumns + ", " + auditsql.Names() + ") VALUES " + row + strings.Repeat(", "+row, n-1)
+}
 
 // insertEvents adds events to the Tx.
 func (w *writer) insertEvents(events []holdfast.AuditEvent, epoch, now int64) error {
+	w.events = w.events[:0]
 	for i := range events {
-		e := &events[i]
-		client, given := auditsql.ClientAt(e)
-		w.args = append(w.args[:0], now, e.ID[:], sql.NullInt64{Int64: client, Valid: given}, idOrNull(&e.Stream),
-			numberOrNull(e.First), numberOrNull(e.Last), idOrNull(&e.Transaction), epoch)
-		texts := auditsql.TextsOf(e)
-		for _, text := range texts {
-			w.args = append(w.args, sql.NullString{String: text, Valid: text != ""})
-		}
-		if _, err := w.stmt.event.ExecContext(background, w.args...); err != nil {
-			return err
+		w.events = append(w.events, &events[i])
+	}
+	return w.flushEvents(epoch, now)
+}
+
+// flushEvents inserts the events that were gathered.
+func (w *writer) flushEvents(epoch, now int64) error {
+	events := w.events
+	for i, n := range eventsAnInsert {
+		for ; len(events) >= n; events = events[n:] {
+			w.args = w.args[:0]
+			for _, e := range events[:n] {
+				w.args = appendEvent(w.args, e, epoch, now)
+			}
+			if _, err := w.stmt.event[i].ExecContext(background, w.args...); err != nil {
+				return err
+			}
 		}
 	}
 	clear(w.args)
+	clear(w.events)
+	w.events = w.events[:0]
 	return nil
+}
+
+func appendEvent(args []any, e *holdfast.AuditEvent, epoch, now int64) []any {
+	args = append(args, now, e.ID[:], nil, idOrNull(&e.Stream), numberOrNull(e.First), numberOrNull(e.Last), idOrNull(&e.Transaction), epoch)
+	if client, given := auditsql.ClientAt(e); given {
+		args[len(args)-6] = client
+	}
+	for _, text := range auditsql.TextsOf(e) {
+		if text == "" {
+			args = append(args, nil)
+		} else {
+			args = append(args, text)
+		}
+	}
+	return args
 }
 
 func idOrNull(id *holdfast.ID) any {
@@ -51,7 +83,12 @@ func idOrNull(id *holdfast.ID) any {
 	return id[:]
 }
 
-func numberOrNull(n int64) sql.NullInt64 { return sql.NullInt64{Int64: n, Valid: n != 0} }
+func numberOrNull(n int64) any {
+	if n == 0 {
+		return nil
+	}
+	return n
+}
 
 // Record writes events in the writer's next group.
 func (s *Store) Record(ctx context.Context, events []holdfast.AuditEvent) error {

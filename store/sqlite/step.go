@@ -18,8 +18,9 @@ var rowsAnInsert = [...]int{64, 16, 4, 1}
 
 // statements of the writer, prepared once per connection.
 type statements struct {
-	epoch, head, begin, move, batch, quarantine, event *sql.Stmt
-	transactions                                       [len(rowsAnInsert)]*sql.Stmt
+	epoch, head, begin, move, batch, quarantine *sql.Stmt
+	transactions                                [len(rowsAnInsert)]*sql.Stmt
+	event                                       [len(eventsAnInsert)]*sql.Stmt
 }
 
 func (s *statements) prepare(conn *sql.Conn) error {
@@ -39,7 +40,9 @@ func (s *statements) prepare(conn *sql.Conn) error {
 	s.move = prepare("UPDATE streams SET accepted_through = ?, digest = ?, quarantined = ? WHERE num = ?")
 	s.batch = prepare("INSERT INTO batches (stream, correlation, first_seq, last_seq, duplicates, fingerprint, problems, context, prior, epoch, accepted_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
 	s.quarantine = prepare("INSERT INTO quarantine (stream, seq, problem) VALUES (?, ?, ?)")
-	s.event = prepare(insertEvent)
+	for i, n := range eventsAnInsert {
+		s.event[i] = prepare(insertEvent(n))
+	}
 	for i, n := range rowsAnInsert {
 		s.transactions[i] = prepare(insertTransaction + strings.Repeat("(?, ?, ?, ?, ?), ", n-1) + "(?, ?, ?, ?, ?)")
 	}
@@ -47,7 +50,7 @@ func (s *statements) prepare(conn *sql.Conn) error {
 }
 
 func (s *statements) close() {
-	for _, stmt := range append(s.transactions[:], s.epoch, s.head, s.begin, s.move, s.batch, s.quarantine, s.event) {
+	for _, stmt := range append(append(s.transactions[:], s.event[:]...), s.epoch, s.head, s.begin, s.move, s.batch, s.quarantine) {
 		if stmt != nil {
 			_ = stmt.Close()
 		}
@@ -88,7 +91,7 @@ func (w *writer) step(a *store.Append, epoch, now int64) (conflict, failed error
 			}
 		}
 	}
-	return nil, w.insertEvents(a.Events, epoch, now)
+	return nil, nil
 }
 
 // readHead is the zero Head and num 0 for an unknown stream.

@@ -9,6 +9,7 @@ import (
 
 	sqlite3 "modernc.org/sqlite/lib"
 
+	"github.com/holdfast-sync/holdfast"
 	"github.com/holdfast-sync/holdfast/store"
 	"github.com/holdfast-sync/holdfast/store/group"
 )
@@ -48,6 +49,9 @@ func (s *Store) write() {
 				for i := range a.Transactions {
 					size += len(a.Transactions[i].Raw)
 				}
+				for i := range a.Events {
+					size += len(a.Events[i].Details)
+				}
 			}
 			return rows >= s.cfg.MaxGroupRows || size >= s.cfg.MaxGroupBytes
 		})
@@ -78,6 +82,8 @@ type writer struct {
 	stmt statements
 	errs []error
 	args []any
+	// events that wait for the next flush.
+	events []*holdfast.AuditEvent
 }
 
 // background is the context of the writer's statements: they are local and
@@ -108,6 +114,7 @@ func (w *writer) run(calls []*call, careful bool) error {
 	var epoch int64
 	err := w.stmt.epoch.QueryRowContext(background).Scan(&epoch)
 	now := time.Now().UnixMicro()
+	w.events = w.events[:0]
 	for i, c := range calls {
 		if err != nil {
 			break
@@ -121,6 +128,9 @@ func (w *writer) run(calls []*call, careful bool) error {
 			w.errs[i], err = w.step(a, epoch, now)
 		}
 	}
+	if err == nil {
+		err = w.eventsOfSteps(calls, epoch, now)
+	}
 	if err != nil {
 		_, undone := w.conn.ExecContext(background, "ROLLBACK")
 		if isConstraint(err) && undone == nil {
@@ -129,6 +139,19 @@ func (w *writer) run(calls []*call, careful bool) error {
 		return unavailable(err)
 	}
 	return w.commit()
+}
+
+// eventsOfSteps adds those of the steps that were taken, together at the end: a row
+// costs less in a statement for many.
+func (w *writer) eventsOfSteps(calls []*call, epoch, now int64) error {
+	for i, c := range calls {
+		if a := c.Item.step; a != nil && w.errs[i] == nil {
+			for k := range a.Events {
+				w.events = append(w.events, &a.Events[k])
+			}
+		}
+	}
+	return w.flushEvents(epoch, now)
 }
 
 func (w *writer) begin() error {

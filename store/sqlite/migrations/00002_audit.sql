@@ -34,8 +34,9 @@ CREATE TABLE audit_events (
   node           TEXT,
   details        TEXT
 );
+-- The only index: one on correlation took another 10 % of intake, and one file is small
+-- enough to be searched from its end.
 CREATE INDEX audit_events_by_time ON audit_events (at);
-CREATE INDEX audit_events_by_correlation ON audit_events (correlation COLLATE NOCASE);
 
 -- Rows from before the floor may be deleted. It only rises, and stays two days behind.
 CREATE TABLE audit_floor (

@@ -1,0 +1,100 @@
+package testserver
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// S3Server is a private versitygw (github.com/versity/versitygw) over a folder.
+type S3Server struct {
+	Port    int
+	Bucket  string
+	dir     string
+	binary  string
+	process *process
+}
+
+// The credentials of every [S3Server].
+const (
+	S3Key    = "holdfast"
+	S3Secret = "canary-s3-secret"
+)
+
+// S3 is a server of the test's own with an empty bucket; it is stopped when the test ends.
+func S3(tb testing.TB) *S3Server {
+	tb.Helper()
+	s := &S3Server{Port: freePort(tb), Bucket: "objects", binary: gateway(tb), dir: tb.TempDir()}
+	if err := os.MkdirAll(filepath.Join(s.dir, "data", s.Bucket), 0o700); err != nil {
+		tb.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(s.dir, "sidecar"), 0o700); err != nil {
+		tb.Fatal(err)
+	}
+	if err := s.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		s.Resume()
+		_ = s.process.stop(syscall.SIGKILL)
+	})
+	return s
+}
+
+// gateway is the pinned program that scripts/tools.sh installs.
+func gateway(tb testing.TB) string {
+	tb.Helper()
+	_, here, _, _ := runtime.Caller(0)
+	tools := filepath.Join(filepath.Dir(here), "..", "..", ".tools", "versitygw")
+	if _, err := os.Stat(tools); err == nil {
+		return tools
+	}
+	found, err := exec.LookPath("versitygw")
+	if err != nil {
+		tb.Fatal("versitygw is not installed: run make tools")
+	}
+	return found
+}
+
+// Start starts it, or starts it again over what it kept.
+func (s *S3Server) Start() error {
+	var err error
+	s.process, err = start(nil, syscall.SIGKILL, s.binary, "--access", S3Key, "--secret", S3Secret, "--port", s.Addr(), "--region", "us-east-1",
+		"posix", "--sidecar", filepath.Join(s.dir, "sidecar"), filepath.Join(s.dir, "data"))
+	if err != nil {
+		return err
+	}
+	return s.process.await(func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", s.Addr())
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err
+	})
+}
+
+// Kill is kill -9; what was put stays.
+func (s *S3Server) Kill() { _ = s.process.stop(syscall.SIGKILL) }
+
+// Pause makes it silent; its connections stay.
+func (s *S3Server) Pause() { s.process.signal(syscall.SIGSTOP) }
+
+// Resume undoes [S3Server.Pause].
+func (s *S3Server) Resume() { s.process.signal(syscall.SIGCONT) }
+
+// Addr is host:port.
+func (s *S3Server) Addr() string { return fmt.Sprintf("127.0.0.1:%d", s.Port) }
+
+// URL is the bucket as the setting of object stores names it.
+func (s *S3Server) URL() string {
+	return fmt.Sprintf("s3://%s:%s@%s/%s?tls=0&region=us-east-1", S3Key, S3Secret, s.Addr(), s.Bucket)
+}

@@ -1,0 +1,176 @@
+// Package s3 keeps objects in a bucket of a service that speaks Amazon's S3. An
+// object is put with If-None-Match: *, which such a service refuses when the name
+// is taken (Amazon S3 since 2024, MinIO, Ceph, versitygw); Open tries whether it does.
+package s3
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"github.com/holdfast-sync/holdfast/objectstore"
+)
+
+// Store is a bucket. Nothing is asked of it before it is used.
+type Store struct {
+	client *minio.Client
+	bucket string
+	prefix string
+}
+
+// dialPatience and headerPatience bound what a dead service costs.
+const (
+	dialPatience   = 3 * time.Second
+	headerPatience = 15 * time.Second
+)
+
+// New makes a store of a location of kind s3.
+func New(l objectstore.Location) (*Store, error) {
+	transport := &http.Transport{
+		DialContext: (&net.Dialer{Timeout: dialPatience}).DialContext, TLSHandshakeTimeout: dialPatience, ResponseHeaderTimeout: headerPatience,
+		MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute, DisableCompression: true,
+	}
+	client, err := minio.New(l.Host, &minio.Options{
+		Creds: credentials.NewStaticV4(l.Key, l.Secret, ""), Secure: l.TLS, Region: l.Region, Transport: transport, MaxRetries: 2,
+	})
+	if err != nil {
+		return nil, errors.New("objectstore: the host of site " + l.Site + " can't be one")
+	}
+	return &Store{client: client, bucket: l.Bucket, prefix: l.Prefix}, nil
+}
+
+// Close does nothing: idle connections end by themselves.
+func (*Store) Close() error { return nil }
+
+// Ping looks whether the bucket is there.
+func (s *Store) Ping(ctx context.Context) error {
+	ok, err := s.client.BucketExists(ctx, s.bucket)
+	if err == nil && !ok {
+		return fmt.Errorf("%w: the bucket is not there", objectstore.ErrUnavailable)
+	}
+	return translate(err)
+}
+
+// PutsOnce tries whether the service refuses to overwrite, with an object of its own.
+func (s *Store) PutsOnce(ctx context.Context) error {
+	var random [8]byte
+	_, _ = rand.Read(random[:]) // never fails
+	name := "probe/" + hex.EncodeToString(random[:])
+	for i, text := range []string{"once", "twice"} {
+		err := s.Put(ctx, name, int64(len(text)), sha256.Sum256([]byte(text)), bytes.NewReader([]byte(text)))
+		if i == 0 && err != nil {
+			return err
+		}
+		if i == 1 && !errors.Is(err, objectstore.ErrExists) {
+			return fmt.Errorf("%w: the service overwrites objects, it does not heed If-None-Match", objectstore.ErrUnavailable)
+		}
+	}
+	return nil
+}
+
+// translate makes the contract's errors of the service's. None repeats a URL, a key or a header.
+func translate(err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, objectstore.ErrMismatch) {
+		return objectstore.ErrMismatch
+	}
+	answer := minio.ToErrorResponse(err)
+	switch {
+	case answer.Code == "NoSuchKey" || answer.StatusCode == http.StatusNotFound && answer.Code != "NoSuchBucket":
+		return objectstore.ErrNotFound
+	case answer.Code == "PreconditionFailed" || answer.StatusCode == http.StatusPreconditionFailed || answer.Code == "ConditionalRequestConflict":
+		return objectstore.ErrExists
+	case answer.Code == "InvalidRange":
+		return objectstore.ErrRange
+	case answer.Code != "":
+		return fmt.Errorf("%w: the service says %s", objectstore.ErrUnavailable, answer.Code)
+	}
+	return fmt.Errorf("%w: the service does not answer", objectstore.ErrUnavailable)
+}
+
+// Put puts under a condition; the service checks the digest before it shows the object.
+func (s *Store) Put(ctx context.Context, name string, size int64, digest objectstore.Digest, octets io.Reader) error {
+	if err := objectstore.CheckName(name); err != nil {
+		return err
+	}
+	options := minio.PutObjectOptions{
+		ContentType: "application/octet-stream", DisableMultipart: true,
+		UserMetadata: map[string]string{"sha256": hex.EncodeToString(digest[:])},
+	}
+	options.SetMatchETagExcept("*")
+	_, err := s.client.PutObject(ctx, s.bucket, s.prefix+name, objectstore.Checked(octets, size, digest), size, options)
+	return translate(err)
+}
+
+// Stat asks for the head.
+func (s *Store) Stat(ctx context.Context, name string) (objectstore.Info, error) {
+	if err := objectstore.CheckName(name); err != nil {
+		return objectstore.Info{}, err
+	}
+	info, err := s.client.StatObject(ctx, s.bucket, s.prefix+name, minio.StatObjectOptions{})
+	return objectstore.Info{Name: name, Size: info.Size, ModTime: info.LastModified.UTC()}, translate(err)
+}
+
+// Get reads a range.
+func (s *Store) Get(ctx context.Context, name string, offset, length int64) (io.ReadCloser, objectstore.Info, error) {
+	info, err := s.Stat(ctx, name)
+	if err != nil {
+		return nil, info, err
+	}
+	if offset < 0 || offset > info.Size {
+		return nil, info, objectstore.ErrRange
+	}
+	if offset == info.Size || length == 0 {
+		return io.NopCloser(bytes.NewReader(nil)), info, nil
+	}
+	options := minio.GetObjectOptions{}
+	last := int64(0)
+	if length > 0 {
+		last = min(offset+length, info.Size) - 1
+	}
+	if offset > 0 || length > 0 {
+		if err := options.SetRange(offset, last); err != nil {
+			return nil, info, objectstore.ErrRange
+		}
+	}
+	reader, _, _, err := (&minio.Core{Client: s.client}).GetObject(ctx, s.bucket, s.prefix+name, options)
+	if err != nil {
+		return nil, info, translate(err)
+	}
+	return reader, info, nil
+}
+
+// List asks for pages.
+func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[objectstore.Info, error] {
+	return func(yield func(objectstore.Info, error) bool) {
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
+		options := minio.ListObjectsOptions{Prefix: s.prefix + prefix, Recursive: true}
+		if after != "" {
+			options.StartAfter = s.prefix + after
+		}
+		for o := range s.client.ListObjectsIter(ctx, s.bucket, options) {
+			if o.Err != nil {
+				yield(objectstore.Info{}, translate(o.Err))
+				return
+			}
+			if !yield(objectstore.Info{Name: o.Key[len(s.prefix):], Size: o.Size, ModTime: o.LastModified.UTC()}, nil) {
+				return
+			}
+		}
+	}
+}
