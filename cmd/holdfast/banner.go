@@ -43,4 +43,3 @@ func reachable(address string) string {
 	}
 	return net.JoinHostPort(host, port)
 }
-

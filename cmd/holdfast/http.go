@@ -58,7 +58,7 @@ func (n *node) makeHandler() (http.Handler, error) {
 		return nil, err
 	}
 	server, err := api.New(api.Config{
-		Streams: n.gateway, Admission: admission, Health: healthPort{n}, Logger: n.log,
+		Streams: n.gateway, Audit: n.auditLog, Admission: admission, Health: healthPort{n}, Logger: n.log,
 		Limits: api.Limits{MaxBytes: int64(limits.MaxBytes), MaxTransactions: int(limits.MaxTransactions)},
 	})
 	if err != nil {
@@ -67,7 +67,7 @@ func (n *node) makeHandler() (http.Handler, error) {
 	r := chi.NewRouter()
 	r.Use(
 		middleware.Protocol, middleware.ClientAddress(n.settings.Proxies()...), middleware.RequestContext,
-		unless(isProbe, middleware.AccessLog(n.log, time.Now)), middleware.Recover(n.log), middleware.HeaderLimits(0, 0), n.drain.Handler,
+		unless(isProbe, middleware.AccessLog(n.log, time.Now)), unless(isProbe, middleware.Audit(n.recorder)), middleware.Recover(n.log), middleware.HeaderLimits(0, 0), n.drain.Handler,
 	)
 	r.NotFound(api.NotFound)
 	r.MethodNotAllowed(api.MethodNotAllowed(r))

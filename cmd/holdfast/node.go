@@ -12,11 +12,14 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/sirupsen/logrus"
 
+	"github.com/holdfast-sync/holdfast/audit"
 	"github.com/holdfast-sync/holdfast/fastpath/memory"
 	"github.com/holdfast-sync/holdfast/fastpath/redis"
 	"github.com/holdfast-sync/holdfast/internal/health"
 	"github.com/holdfast-sync/holdfast/internal/settings"
 	"github.com/holdfast-sync/holdfast/middleware"
+	"github.com/holdfast-sync/holdfast/objectstore"
+	"github.com/holdfast-sync/holdfast/redact"
 	"github.com/holdfast-sync/holdfast/store"
 	gateway "github.com/holdfast-sync/holdfast/sync"
 )
@@ -29,6 +32,10 @@ type node struct {
 	store    *lateStore
 	redis    *goredis.Client // nil without
 	gateway  *gateway.Gateway
+	scanner  *redact.Scanner
+	auditLog *audit.Log
+	recorder *audit.Recorder
+	objects  map[string]objectstore.Store
 	health   *health.Checker
 	drain    *middleware.Drain
 	server   *http.Server
@@ -42,9 +49,13 @@ type node struct {
 // newNode makes the parts and starts what works in the background. The database
 // is opened later, by openDatabase.
 func newNode(s *settings.Settings, logger *logrus.Logger) (*node, error) {
-	n := &node{id: newNodeID(), settings: s, log: logger, store: &lateStore{}, drain: &middleware.Drain{}}
+	scanner, err := newScanner(s)
+	if err != nil {
+		return nil, err
+	}
+	n := &node{id: newNodeID(), settings: s, log: logger, scanner: scanner, store: &lateStore{}, drain: &middleware.Drain{}}
 	n.life, n.end = context.WithCancel(context.Background())
-	for _, make := range []func() error{n.makeGateway, n.makeHealth, n.makeServer} {
+	for _, make := range []func() error{n.makeAudit, n.makeGateway, n.makeHealth, n.makeServer} {
 		if err := make(); err != nil {
 			n.close()
 			return nil, err
@@ -64,7 +75,6 @@ func newNodeID() string {
 func (n *node) atEnd(end func(context.Context) error) { n.ends = append(n.ends, end) }
 
 func (n *node) makeGateway() error {
-	n.atEnd(func(context.Context) error { return n.store.Close() })
 	registry, err := openSchemas(n.settings)
 	if err != nil {
 		return n.settings.Wrong("schemas.types", err.Error())
@@ -73,7 +83,7 @@ func (n *node) makeGateway() error {
 	if err != nil {
 		return err
 	}
-	n.gateway, err = gateway.New(gateway.Config{Store: n.store, Hints: hints, Schemas: registry, Logger: n.log})
+	n.gateway, err = gateway.New(gateway.Config{Store: n.store, Hints: hints, Schemas: registry, Logger: n.log, Recorder: n.recorder, Redact: n.scanner.Append, Node: n.id})
 	if err != nil {
 		return err
 	}

@@ -25,4 +25,3 @@ func osUser() string {
 	}
 	return fmt.Sprintf("uid %d", os.Getuid())
 }
-

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-sync/holdfast"
 	"github.com/holdfast-sync/holdfast/internal/settings"
 	"github.com/holdfast-sync/holdfast/internal/testserver"
 	"github.com/holdfast-sync/holdfast/redact"

@@ -124,7 +124,7 @@ func (s *Settings) checkNames() error {
 
 // checkUnsupported refuses what would be ignored: whoever sets it counts on it.
 func (s *Settings) checkUnsupported() error {
-	for _, unsupported := range [][2]string{{"durableStandbys", s.DurableStandbys}, {"objectStores", s.ObjectStores}, {"site", s.Site}} {
+	for _, unsupported := range [][2]string{{"durableStandbys", s.DurableStandbys}, {"site", s.Site}} {
 		if unsupported[1] != "" {
 			return s.wrong(unsupported[0], "is not supported by this version; remove it")
 		}

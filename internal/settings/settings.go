@@ -14,7 +14,7 @@ type Settings struct {
 	DatabaseURL     string    `koanf:"databaseUrl" secret:"true" doc:"A PostgreSQL URL, postgres://user:password@host:port/database; several hosts are allowed. Empty: the embedded database in dataDir."`
 	DurableStandbys string    `koanf:"durableStandbys" doc:"Not supported by this version: must be empty, accepted is durable."`
 	RedisURL        string    `koanf:"redisUrl" secret:"true" doc:"A Redis URL, redis://user:password@host:port/number, or rediss:// for TLS. It makes answers faster and rate limits common to all nodes; nothing is lost with it. Empty: in memory."`
-	ObjectStores    string    `koanf:"objectStores" secret:"true" doc:"Not supported by this version: must be empty."`
+	ObjectStores    string    `koanf:"objectStores" secret:"true" doc:"Where objects are kept, a site each, the ring's own first: east=s3://key:secret@host:port/bucket?tls=0,west=file:///folder. Empty: one site called local, in dataDir."`
 	Ring            string    `koanf:"ring" default:"local" doc:"The name of the ring of nodes that this one belongs to, as health tells it."`
 	Site            string    `koanf:"site" doc:"Not supported by this version: must be empty."`
 	TrustedProxies  string    `koanf:"trustedProxies" doc:"The proxies in front, as networks, for example 10.0.0.0/8,192.168.1.7/32: X-Forwarded-For is believed from these, for the log. Empty: from nobody."`
@@ -23,6 +23,7 @@ type Settings struct {
 	Schemas         Schemas   `koanf:"schemas"`
 	Log             Log       `koanf:"log"`
 	Redaction       Redaction `koanf:"redaction"`
+	Audit           Audit     `koanf:"audit"`
 
 	// File is the configuration file that was read; empty when there was none.
 	File string `koanf:"-"`
@@ -89,6 +90,15 @@ type Log struct {
 type Redaction struct {
 	Keys     string `koanf:"keys" doc:"More names whose values are masked, in any spelling, separated by commas: loyaltyPin,badge_code."`
 	Patterns string `koanf:"patterns" doc:"More forms of secrets, separated by blanks: literal text, # for a digit, @ for a letter, * for either, + behind one of these to repeat it. Each begins with two literal characters: HF-####-@@ tok_*+."`
+}
+
+// Audit says how the audit log is kept and read.
+type Audit struct {
+	TimeZone    string        `koanf:"timeZone" default:"UTC" doc:"The time zone of stores that audit.timeZones does not name, for the daily report: a name of the IANA database."`
+	TimeZones   string        `koanf:"timeZones" doc:"Stores in other time zones: 0042=Europe/Berlin,0043=America/Chicago."`
+	Retention   time.Duration `koanf:"retention" default:"0s" min:"0s" max:"876000h" doc:"How long events are kept, at least 48h; 0s: for ever. PostgreSQL lets go of whole months by detaching their tables, the embedded database deletes."`
+	SealingKey  string        `koanf:"sealingKey" secret:"true" doc:"The private key (Ed25519, PKCS 8, PEM or its base64) that seals closed hours; holdfast audit key makes one. It must not be kept in the database that it protects. Empty: with the embedded database one is made in dataDir, with PostgreSQL nothing is sealed."`
+	TrustedKeys string        `koanf:"trustedKeys" doc:"Public keys of earlier sealing keys (base64, as holdfast audit key prints them), separated by commas, for holdfast audit verify."`
 }
 
 // Dir is the folder of the configuration file: the working directory without one.
