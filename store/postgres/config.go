@@ -22,6 +22,8 @@ type Config struct {
 	// used, unless the URL has a target_session_attrs of its own.
 	URL    string
 	Logger logrus.FieldLogger
+	// Grouped is told of every commit; nil: nobody. It must return at once.
+	Grouped func(store.Group)
 	// Writers is how many goroutines write, each with a connection; 0: 1. A second one
 	// makes groups smaller: measured, it costs more than it brings on 2 cores.
 	Writers int
@@ -49,6 +51,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Logger == nil {
 		return c, errors.New("postgres: no logger")
+	}
+	if c.Grouped == nil {
+		c.Grouped = func(store.Group) {}
 	}
 	if c.Writers == 0 {
 		c.Writers = 1

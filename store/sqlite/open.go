@@ -139,6 +139,18 @@ func (s *Store) release() (err error) {
 	return err
 }
 
+// Load is how busy the queue and the readers are.
+func (s *Store) Load() store.Load {
+	readers := s.reads.Stats()
+	write := store.QueueLoad{Name: "write"}
+	write.Waiting, write.Limit = s.queue.Load()
+	return store.Load{
+		InUse: readers.InUse, Idle: readers.Idle, MaxConnections: readers.MaxOpenConnections,
+		Waited: readers.WaitCount, WaitedFor: readers.WaitDuration,
+		Queues: []store.QueueLoad{write},
+	}
+}
+
 // Ping reads the epoch.
 func (s *Store) Ping(ctx context.Context) error {
 	_, err := s.Epoch(ctx)

@@ -36,7 +36,10 @@ func (s *Store) write() {
 			return rows >= s.cfg.MaxGroupRows || size >= s.cfg.MaxGroupBytes
 		})
 		if len(calls) > 0 {
-			s.answer(calls, w.group(calls))
+			began := time.Now()
+			errs, err := w.group(calls)
+			s.cfg.Grouped(store.Group{Batches: len(calls), Transactions: rows - len(calls), Took: time.Since(began), Err: err})
+			s.answer(calls, errs)
 		}
 		if !open {
 			return
@@ -68,8 +71,9 @@ type writer struct {
 // short, and a group is never left half done because a caller went away.
 var background = context.Background()
 
-// group writes the steps of all calls in one Tx and tells what became of each.
-func (w *writer) group(calls []*group.Call[*store.Append]) []error {
+// group writes the steps of all calls in one Tx and tells what became of each,
+// and of the Tx.
+func (w *writer) group(calls []*group.Call[*store.Append]) ([]error, error) {
 	w.errs = append(w.errs[:0], make([]error, len(calls))...)
 	err := w.run(calls, false)
 	if isConstraint(err) { // an id or correlation id is held: find out whose
@@ -82,7 +86,7 @@ func (w *writer) group(calls []*group.Call[*store.Append]) []error {
 			w.errs[i] = err
 		}
 	}
-	return w.errs
+	return w.errs, err
 }
 
 func (w *writer) run(calls []*group.Call[*store.Append], careful bool) error {
