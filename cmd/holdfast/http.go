@@ -58,7 +58,7 @@ func (n *node) makeHandler() (http.Handler, error) {
 		return nil, err
 	}
 	server, err := api.New(api.Config{
-		Streams: n.gateway, Admission: admission, Health: healthPort{n}, Logger: n.log,
+		Streams: countedStreams{n.gateway, n.metrics}, Admission: countedAdmission{admission, n.metrics}, Metrics: n.metrics, Health: healthPort{n}, Logger: n.log,
 		Limits: api.Limits{MaxBytes: int64(limits.MaxBytes), MaxTransactions: int(limits.MaxTransactions)},
 	})
 	if err != nil {
@@ -67,13 +67,14 @@ func (n *node) makeHandler() (http.Handler, error) {
 	r := chi.NewRouter()
 	r.Use(
 		middleware.Protocol, middleware.ClientAddress(n.settings.Proxies()...), middleware.RequestContext,
+		middleware.Observe(requestCounter{n.metrics}, time.Now),
 		unless(isProbe, middleware.AccessLog(n.log, time.Now)), middleware.Recover(n.log), middleware.HeaderLimits(0, 0), n.drain.Handler,
 	)
 	r.NotFound(api.NotFound)
 	r.MethodNotAllowed(api.MethodNotAllowed(r))
 	r.Group(func(r chi.Router) {
 		r.Use(
-			unless(isProbe, middleware.InFlight(int(limits.Requests))), middleware.Authenticate(authenticator, server.Access),
+			unless(isProbe, middleware.InFlight(int(limits.Requests))), middleware.Authenticate(countedAuthenticator{authenticator, n.metrics}, server.Access),
 			unless(withoutBody(server), middleware.JSONBody), unless(withoutBody(server), bodies.Handler),
 		)
 		server.Register(r)
@@ -111,7 +112,7 @@ func (n *node) makeAuthenticator() (middleware.Authenticator, error) {
 	case "open":
 		return auth.Open{}, nil
 	case "token":
-		return auth.NewTokens(auth.TokensConfig{Store: n.store})
+		return auth.NewTokens(auth.TokensConfig{Store: n.watched})
 	case "oidc":
 		return n.makeOIDC()
 	}

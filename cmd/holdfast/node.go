@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast-sync/holdfast/fastpath/redis"
 	"github.com/holdfast-sync/holdfast/internal/health"
 	"github.com/holdfast-sync/holdfast/internal/settings"
+	"github.com/holdfast-sync/holdfast/metrics"
 	"github.com/holdfast-sync/holdfast/middleware"
 	"github.com/holdfast-sync/holdfast/store"
 	gateway "github.com/holdfast-sync/holdfast/sync"
@@ -27,11 +28,15 @@ type node struct {
 	settings *settings.Settings
 	log      *logrus.Logger
 	store    *lateStore
+	watched  *watchedStore // store, as all parts use it
+	metrics  *metrics.Metrics
 	redis    *goredis.Client // nil without
 	gateway  *gateway.Gateway
 	health   *health.Checker
 	drain    *middleware.Drain
 	server   *http.Server
+	// headsDropped counts what was not sent to Redis; nil without.
+	headsDropped func() int64
 	// ends are undone in reverse by close.
 	ends []func(context.Context) error
 	// life is done when the node is to end.
@@ -43,8 +48,9 @@ type node struct {
 // is opened later, by openDatabase.
 func newNode(s *settings.Settings, logger *logrus.Logger) (*node, error) {
 	n := &node{id: newNodeID(), settings: s, log: logger, store: &lateStore{}, drain: &middleware.Drain{}}
+	n.watched = &watchedStore{lateStore: n.store, n: n}
 	n.life, n.end = context.WithCancel(context.Background())
-	for _, make := range []func() error{n.makeGateway, n.makeHealth, n.makeServer} {
+	for _, make := range []func() error{n.makeMetrics, n.makeGateway, n.makeHealth, n.makeServer} {
 		if err := make(); err != nil {
 			n.close()
 			return nil, err
@@ -73,7 +79,7 @@ func (n *node) makeGateway() error {
 	if err != nil {
 		return err
 	}
-	n.gateway, err = gateway.New(gateway.Config{Store: n.store, Hints: hints, Schemas: registry, Logger: n.log})
+	n.gateway, err = gateway.New(gateway.Config{Store: n.watched, Hints: hints, Schemas: registry, Logger: n.log, Hinted: n.hinted})
 	if err != nil {
 		return err
 	}
@@ -97,6 +103,7 @@ func (n *node) makeHints() (gateway.Hints, error) {
 		return nil, err
 	}
 	n.atEnd(func(context.Context) error { return hints.Close() })
+	n.headsDropped = hints.Dropped
 	return hints, nil
 }
 
@@ -105,7 +112,7 @@ func (n *node) makeHealth() error {
 		if !n.store.provided() {
 			return health.ErrNotYet // openDatabase tells what it waits for
 		}
-		return n.store.Ping(ctx)
+		return n.watched.Ping(ctx)
 	}}
 	if n.redis != nil {
 		cfg.Cache = func(ctx context.Context) error { return n.redis.Ping(ctx).Err() }

@@ -2,6 +2,7 @@ package settings
 
 import (
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -22,6 +23,8 @@ type Settings struct {
 	Limits          Limits  `koanf:"limits"`
 	Schemas         Schemas `koanf:"schemas"`
 	Log             Log     `koanf:"log"`
+	Metrics         Metrics `koanf:"metrics"`
+	Tracing         Tracing `koanf:"tracing"`
 
 	// File is the configuration file that was read; empty when there was none.
 	File string `koanf:"-"`
@@ -81,6 +84,32 @@ type SchemaType struct {
 type Log struct {
 	Level  string `koanf:"level" default:"info" enum:"debug,info,warn,error" doc:"The least important level that is logged: debug, info, warn or error."`
 	Format string `koanf:"format" default:"auto" enum:"auto,json,text" doc:"json, text, or auto: text on a terminal, else json."`
+}
+
+// Metrics say who gets what is counted, beside GET /metrics.
+type Metrics struct {
+	Listen   string   `koanf:"listen" doc:"A second address that serves GET /metrics and nothing else, as host:port. Without metrics.token only a loopback address. Empty: none; GET /metrics on the main address asks for the scope operator or auditor."`
+	Token    string   `koanf:"token" secret:"true" doc:"What a scrape of metrics.listen has to send as Authorization: Bearer, at least 16 characters. Empty: nothing."`
+	Graphite Graphite `koanf:"graphite"`
+}
+
+// Graphite says where metrics are pushed to.
+type Graphite struct {
+	Address  string        `koanf:"address" doc:"A Graphite to push the metrics to in its plaintext protocol, as host:port. Empty: none."`
+	Interval time.Duration `koanf:"interval" default:"15s" min:"1s" max:"1h" doc:"The time between two pushes; a push may take as long."`
+	Prefix   string        `koanf:"prefix" doc:"What the names begin with in Graphite, for example shops.east.node1."`
+}
+
+// Tracing says where traces go.
+type Tracing struct {
+	Endpoint    string `koanf:"endpoint" doc:"The URL that traces are sent to over OTLP/HTTP, for example http://127.0.0.1:4318; /v1/traces is added when it has no path. Empty: no traces."`
+	SampleRatio string `koanf:"sampleRatio" default:"1" doc:"The part of the requests that is traced, from 0 to 1, unless the caller's traceparent has decided already."`
+}
+
+// Ratio is SampleRatio as a number.
+func (t Tracing) Ratio() float64 {
+	ratio, _ := strconv.ParseFloat(t.SampleRatio, 64) // checked
+	return ratio
 }
 
 // Dir is the folder of the configuration file: the working directory without one.
