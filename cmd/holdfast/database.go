@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/sirupsen/logrus"
 
 	"github.com/holdfast-sync/holdfast/internal/settings"
@@ -29,11 +30,12 @@ func backendOf(s *settings.Settings, logger logrus.FieldLogger) backend {
 // watch is told what a backend does; the zero value is nobody.
 type watch struct {
 	grouped func(store.Group)
+	tracer  pgx.QueryTracer
 }
 
 // backend is the database as the node watches it.
 func (n *node) backend() backend {
-	return watchedBackendOf(n.settings, n.log, watch{grouped: n.grouped})
+	return watchedBackendOf(n.settings, n.log, watch{grouped: n.grouped, tracer: n.tracePostgres()})
 }
 
 func watchedBackendOf(s *settings.Settings, logger logrus.FieldLogger, w watch) backend {
@@ -48,7 +50,7 @@ func watchedBackendOf(s *settings.Settings, logger logrus.FieldLogger, w watch) 
 		}}
 	}
 	open := func(ctx context.Context) (store.Store, error) {
-		return opened(postgres.Open(ctx, postgres.Config{URL: s.DatabaseURL, Logger: logger, Grouped: w.grouped}))
+		return opened(postgres.Open(ctx, postgres.Config{URL: s.DatabaseURL, Logger: logger, Grouped: w.grouped, Tracer: w.tracer}))
 	}
 	return backend{open: open, beside: open, migrator: func(context.Context) (store.Migrator, error) {
 		return openedMigrator(postgres.NewMigrator(s.DatabaseURL))

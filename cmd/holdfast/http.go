@@ -67,7 +67,7 @@ func (n *node) makeHandler() (http.Handler, error) {
 	r := chi.NewRouter()
 	r.Use(
 		middleware.Protocol, middleware.ClientAddress(n.settings.Proxies()...), middleware.RequestContext,
-		middleware.Observe(requestCounter{n.metrics}, time.Now),
+		unless(isWatcher, n.traceRequests), middleware.Observe(requestWatcher{n}, time.Now),
 		unless(isProbe, middleware.AccessLog(n.log, time.Now)), middleware.Recover(n.log), middleware.HeaderLimits(0, 0), n.drain.Handler,
 	)
 	r.NotFound(api.NotFound)
@@ -99,6 +99,9 @@ func unless(some func(*http.Request) bool, mw func(http.Handler) http.Handler) f
 // isProbe says whether whoever looks after the process asks. It must be answered
 // however much there is to do, and comes too often to be logged.
 func isProbe(r *http.Request) bool { return r.URL.Path == "/healthz" || r.URL.Path == "/readyz" }
+
+// isWatcher says whether somebody asks who comes all the time and is in no trace.
+func isWatcher(r *http.Request) bool { return isProbe(r) || r.URL.Path == "/metrics" }
 
 // withoutBody finds requests whose operation takes no body.
 func withoutBody(server *api.Server) func(*http.Request) bool {

@@ -20,6 +20,7 @@ import (
 	"github.com/holdfast-sync/holdfast/middleware"
 	"github.com/holdfast-sync/holdfast/store"
 	gateway "github.com/holdfast-sync/holdfast/sync"
+	"github.com/holdfast-sync/holdfast/tracing"
 )
 
 // node is everything that one gateway runs.
@@ -30,6 +31,7 @@ type node struct {
 	store    *lateStore
 	watched  *watchedStore // store, as all parts use it
 	metrics  *metrics.Metrics
+	tracer   *tracing.Tracer // nil without
 	redis    *goredis.Client // nil without
 	gateway  *gateway.Gateway
 	health   *health.Checker
@@ -50,7 +52,7 @@ func newNode(s *settings.Settings, logger *logrus.Logger) (*node, error) {
 	n := &node{id: newNodeID(), settings: s, log: logger, store: &lateStore{}, drain: &middleware.Drain{}}
 	n.watched = &watchedStore{lateStore: n.store, n: n}
 	n.life, n.end = context.WithCancel(context.Background())
-	for _, make := range []func() error{n.makeMetrics, n.makeGateway, n.makeHealth, n.makeServer} {
+	for _, make := range []func() error{n.makeTracer, n.makeMetrics, n.makeGateway, n.makeHealth, n.makeServer} {
 		if err := make(); err != nil {
 			n.close()
 			return nil, err
@@ -98,6 +100,9 @@ func (n *node) makeHints() (gateway.Hints, error) {
 		return nil, n.settings.Wrong("redisUrl", err.Error())
 	}
 	n.atEnd(func(context.Context) error { return n.redis.Close() })
+	if err := n.traceRedis(); err != nil {
+		return nil, err
+	}
 	hints, err := redis.New(redis.Config{Client: n.redis, Log: n.log})
 	if err != nil {
 		return nil, err

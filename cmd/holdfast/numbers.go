@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast-sync/holdfast/middleware"
 	"github.com/holdfast-sync/holdfast/store"
 	gateway "github.com/holdfast-sync/holdfast/sync"
+	"github.com/holdfast-sync/holdfast/tracing"
 )
 
 // makeMetrics comes first: all other parts tell it something.
@@ -67,18 +68,21 @@ func (n *node) grouped(g store.Group) {
 // hinted counts what a remembered head was worth.
 func (n *node) hinted(r gateway.HintResult) { n.metrics.HeadAsked(string(r)) }
 
-// requestCounter counts requests.
-type requestCounter struct{ m *metrics.Metrics }
+// requestWatcher counts requests and completes their spans.
+type requestWatcher struct{ n *node }
 
 // Began counts one that is being worked on.
-func (c requestCounter) Began() { c.m.RequestBegan() }
+func (w requestWatcher) Began() { w.n.metrics.RequestBegan() }
 
 // Answered counts one that was answered.
-func (c requestCounter) Answered(_ context.Context, a middleware.Answered) {
-	c.m.RequestAnswered(metrics.Request{
+func (w requestWatcher) Answered(ctx context.Context, a middleware.Answered) {
+	w.n.metrics.RequestAnswered(metrics.Request{
 		Method: a.Method, Route: a.Route, Status: a.Status, Problem: a.Problem,
 		BytesIn: a.BytesIn, BytesOut: a.BytesOut, Took: a.Took,
 	})
+	if w.n.tracer != nil {
+		w.n.tracer.Answered(ctx, tracing.Request{Method: a.Method, Route: a.Route, Status: a.Status, Problem: a.Problem, Context: a.Context})
+	}
 }
 
 // countedStreams counts the batches that are taken.
@@ -146,8 +150,16 @@ func failureOf(err error) string {
 	return "other"
 }
 
-// began starts the clock of an operation.
+// began starts the clock of an operation, and its span where there is one.
 func (w *watchedStore) began(ctx context.Context, operation string) (context.Context, func(error)) {
 	at := time.Now()
-	return ctx, func(err error) { w.n.metrics.StoreDone(operation, failureOf(err), time.Since(at)) }
+	if w.n.tracer == nil {
+		return ctx, func(err error) { w.n.metrics.StoreDone(operation, failureOf(err), time.Since(at)) }
+	}
+	ctx, end := w.n.tracer.Store(ctx, w.n.metrics.Backend, operation)
+	return ctx, func(err error) {
+		failure := failureOf(err)
+		w.n.metrics.StoreDone(operation, failure, time.Since(at))
+		end(failure)
+	}
 }
