@@ -2,6 +2,8 @@ package tracing
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"sync/atomic"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -46,9 +48,18 @@ func (e *exporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpa
 	}
 	err := e.next.ExportSpans(ctx, bare)
 	if down := err != nil; e.down.Swap(down) != down {
-		e.report(err)
+		e.report(short(err))
 	}
 	return nil
+}
+
+// short keeps a collector's long answer out of the log.
+func short(err error) error {
+	const most = 300
+	if err == nil || len(err.Error()) <= most {
+		return err
+	}
+	return errors.New(strings.ToValidUTF8(err.Error()[:most], "") + " …")
 }
 
 // Shutdown ends the connection.

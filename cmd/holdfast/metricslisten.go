@@ -15,6 +15,7 @@ import (
 	"github.com/holdfast-sync/holdfast"
 	"github.com/holdfast-sync/holdfast/api"
 	"github.com/holdfast-sync/holdfast/api/problem"
+	"github.com/holdfast-sync/holdfast/metrics"
 	"github.com/holdfast-sync/holdfast/middleware"
 )
 
@@ -42,6 +43,30 @@ func (n *node) listenForMetrics() error {
 
 // maxScrapers at once; a scrape takes some milliseconds.
 const maxScrapers = 32
+
+// pushMetrics begins to push to Graphite, when the settings name one.
+func (n *node) pushMetrics() error {
+	s := n.settings.Metrics.Graphite
+	if s.Address == "" {
+		return nil
+	}
+	g, err := metrics.NewGraphite(metrics.GraphiteConfig{
+		Address: s.Address, Prefix: s.Prefix, Interval: s.Interval, Gatherer: n.metrics.Gatherer(), Report: n.reportGraphite,
+	})
+	if err != nil {
+		return err
+	}
+	n.atEnd(func(context.Context) error { return g.Close() })
+	return nil
+}
+
+func (n *node) reportGraphite(err error) {
+	if err != nil {
+		n.log.WithError(err).Warn("metrics can't be pushed to Graphite")
+		return
+	}
+	n.log.Warn("metrics are pushed to Graphite again")
+}
 
 func (n *node) metricsHandler() http.Handler {
 	r := chi.NewRouter()

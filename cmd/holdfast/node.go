@@ -52,7 +52,7 @@ func newNode(s *settings.Settings, logger *logrus.Logger) (*node, error) {
 	n := &node{id: newNodeID(), settings: s, log: logger, store: &lateStore{}, drain: &middleware.Drain{}}
 	n.watched = &watchedStore{lateStore: n.store, n: n}
 	n.life, n.end = context.WithCancel(context.Background())
-	for _, make := range []func() error{n.makeTracer, n.makeMetrics, n.makeGateway, n.makeHealth, n.makeServer} {
+	for _, make := range []func() error{n.makeTracer, n.makeMetrics, n.makeGateway, n.makeHealth, n.makeServer, n.pushMetrics} {
 		if err := make(); err != nil {
 			n.close()
 			return nil, err
