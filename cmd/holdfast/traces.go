@@ -49,7 +49,7 @@ func (n *node) tracePostgres() pgx.QueryTracer {
 	if n.tracer == nil {
 		return nil
 	}
-	return otelpgx.NewTracer(otelpgx.WithTracerProvider(n.tracer.Provider()), otelpgx.WithTrimSQLInSpanName(), otelpgx.WithDisableAcquireTracer())
+	return otelpgx.NewTracer(otelpgx.WithTracerProvider(n.tracer.Provider()), otelpgx.WithDisableAcquireTracer())
 }
 
 func (n *node) traceRedis() error {

@@ -59,7 +59,7 @@ func wrongMatchers(n *parser.VectorSelector, f family) (wrong []string) {
 	for _, m := range n.LabelMatchers {
 		values, ok := f.values[m.Name]
 		switch {
-		case m.Name == labels.MetricName || slices.Contains(fromPrometheus, m.Name):
+		case m.Name == model.MetricNameLabel || slices.Contains(fromPrometheus, m.Name):
 		case !ok:
 			wrong = append(wrong, fmt.Sprintf("%s has no label %s", n.Name, m.Name))
 		case m.Type == labels.MatchEqual && !values[m.Value]:

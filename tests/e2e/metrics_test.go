@@ -62,7 +62,14 @@ func TestMetricsCountAndNameNobody(t *testing.T) {
 		n.Must("CANARY", s.Path(""), nil, who...)
 		text := string(n.Must("GET", "/metrics", nil).Body)
 		route := `method="POST",route="/v1/streams/{streamId}/batches"`
+		backend := `backend="sqlite"`
+		if c.PG != nil {
+			backend = `backend="postgres"`
+		}
 		for _, line := range []string{
+			`holdfast_store_group_transactions_sum{` + backend + `} 5`, `holdfast_store_group_duration_seconds_count{` + backend + `,result="error"} 0`,
+			`holdfast_store_queue_waiting{` + backend + `,queue="write"} 0`, `holdfast_store_errors_total{` + backend + `,error="unavailable",operation="append"} 0`,
+			`holdfast_store_operation_duration_seconds_count{` + backend + `,operation="held"} 2`,
 			`holdfast_transactions_total{result="accepted"} 4`, `holdfast_transactions_total{result="duplicate"} 2`, `holdfast_transactions_total{result="quarantined"} 1`,
 			`holdfast_batches_total{kind="new"} 3`, `holdfast_batches_total{kind="replay"} 1`, `holdfast_problems_total{code="sequence-gap"} 1`,
 			`holdfast_http_requests_total{` + route + `,status="201"} 4`, `holdfast_http_request_duration_seconds_count{` + route + `,status_class="4xx"} 1`,
