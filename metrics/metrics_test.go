@@ -155,3 +155,20 @@ func TestConfigIsChecked(t *testing.T) {
 		t.Error("taken")
 	}
 }
+
+// BenchmarkRequest is what counting one request and its batch costs.
+func BenchmarkRequest(b *testing.B) {
+	m, err := metrics.New(metrics.Config{Backend: "sqlite", Codes: []holdfast.Code{holdfast.CodeInternal}, State: func() metrics.State { return metrics.State{} }})
+	if err != nil {
+		b.Fatal(err)
+	}
+	receipt := &holdfast.Receipt{Results: make([]holdfast.Result, 1), New: true}
+	b.ReportAllocs()
+	for b.Loop() {
+		m.RequestBegan()
+		m.HeadAsked("hit")
+		m.StoreDone("append", "", time.Millisecond)
+		m.BatchTaken(receipt)
+		m.RequestAnswered(metrics.Request{Method: "POST", Route: "/v1/streams/{streamId}/batches", Status: 201, Took: time.Millisecond})
+	}
+}
