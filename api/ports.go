@@ -37,13 +37,19 @@ type HealthReport struct {
 	Objects, Consumers    map[string]string
 }
 
+// Metrics is what was counted, in Prometheus' text format, version 0.0.4.
+type Metrics interface {
+	Text() ([]byte, error)
+}
+
 // Config is what a [Server] works with.
 type Config struct {
 	Streams   Streams
 	Audit     Audit
 	Admission Admission
 	Health    Health
-	Limits    Limits // zero: [DefaultLimits]
+	Metrics   Metrics // nil: there are none
+	Limits    Limits  // zero: [DefaultLimits]
 	Logger    logrus.FieldLogger
 }
 

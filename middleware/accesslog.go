@@ -24,7 +24,7 @@ func ClientAddress(trustedProxies ...string) func(http.Handler) http.Handler {
 	return chimiddleware.ClientIPFromXFF(trustedProxies...)
 }
 
-// event is what the log will say of a request. Inner middlewares fill it.
+// event is what the log and observers will say of a request. Inner middlewares fill it.
 type event struct {
 	context   holdfast.RequestContext
 	principal holdfast.Principal
@@ -34,7 +34,22 @@ type event struct {
 
 type eventKey struct{}
 
-// note tells the log of the request who is calling; nothing when nobody logs.
+// withEvent finds the event of a request, else makes one and the request that
+// inner handlers get then, which carries it and counts its body.
+func withEvent(r *http.Request) (*event, *http.Request) {
+	if e, ok := r.Context().Value(eventKey{}).(*event); ok {
+		return e, r
+	}
+	e := &event{context: holdfast.RequestContextFrom(r.Context())}
+	inner := r.WithContext(context.WithValue(r.Context(), eventKey{}, e))
+	if r.Body != nil && r.Body != http.NoBody {
+		e.body = r.Body
+		inner.Body = e
+	}
+	return e, inner
+}
+
+// note tells the log of the request who is calling; nothing when nobody wants to know.
 func note(ctx context.Context, p holdfast.Principal, rc holdfast.RequestContext) {
 	if e, ok := ctx.Value(eventKey{}).(*event); ok {
 		e.principal, e.context = p, rc
@@ -60,13 +75,9 @@ func AccessLog(log logrus.FieldLogger, now func() time.Time) func(http.Handler) 
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			began := now()
 			rw := recording(w)
-			e := &event{context: holdfast.RequestContextFrom(r.Context())}
+			e, inner := withEvent(r)
 			trail := &holdfast.Trail{}
-			inner := r.WithContext(holdfast.WithTrail(context.WithValue(r.Context(), eventKey{}, e), trail))
-			if r.Body != nil && r.Body != http.NoBody {
-				e.body = r.Body
-				inner.Body = e
-			}
+			inner = inner.WithContext(holdfast.WithTrail(inner.Context(), trail))
 			defer func() {
 				fields := e.fields(rw, r)
 				trail.Each(func(name string, value any) { fields[name] = value })

@@ -6,6 +6,7 @@
 //	Protocol        every answer says Holdfast-Protocol: 1
 //	ClientAddress   who is at the other end
 //	RequestContext  the context headers, once, for everything that follows
+//	Observe         whoever counts and traces requests
 //	AccessLog       one event per request
 //	Recover         a panic becomes an answer
 //	HeaderLimits    431 before anything reads the headers

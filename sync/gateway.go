@@ -28,6 +28,9 @@ type Config struct {
 	// Patience bounds the work on one request; 0: 9 s. A silent database is
 	// answered for within 10 s.
 	Patience time.Duration
+	// Hinted is told what every question for a remembered head came to; nil:
+	// nobody. It must return at once.
+	Hinted func(HintResult)
 	// QueueFlush is how often the devices' queue reports are written; 0: 1 s.
 	QueueFlush time.Duration
 }
@@ -42,6 +45,16 @@ func (c Config) Validate() error {
 	}
 	return nil
 }
+
+// HintResult is what a question for a remembered head came to.
+type HintResult string
+
+// The three things that can come of it.
+const (
+	HintHit  HintResult = "hit"  // the head was right: the database was not read
+	HintMiss HintResult = "miss" // nothing was remembered that the batch continues
+	HintLie  HintResult = "lie"  // the store said otherwise: the database was read then
+)
 
 // Gateway applies the rules of streams to what a store holds. It keeps nothing
 // that another node would need; any number of them may work on one database.
@@ -79,6 +92,9 @@ func New(c Config) (*Gateway, error) {
 	}
 	if c.Schemas == nil {
 		c.Schemas = noSchemas{}
+	}
+	if c.Hinted == nil {
+		c.Hinted = func(HintResult) {}
 	}
 	g := &Gateway{Config: c}
 	g.queues = newQueueReports(c.Store, c.Logger, c.QueueFlush)

@@ -36,7 +36,7 @@ func (g *Gateway) AcceptBatch(ctx context.Context, b *holdfast.Batch) (holdfast.
 
 // intake decides and tries until a decision holds.
 func (g *Gateway) intake(ctx context.Context, key store.Key, r request, rc holdfast.RequestContext) (holdfast.Receipt, error) {
-	s, err := g.firstLook(ctx, key, r)
+	s, hinted, err := g.firstLook(ctx, key, r)
 	if err != nil {
 		return holdfast.Receipt{}, err
 	}
@@ -53,6 +53,10 @@ func (g *Gateway) intake(ctx context.Context, key store.Key, r request, rc holdf
 		case appendBatch:
 			step := g.step(ctx, s, r, rc, d, &problems)
 			err = g.Store.Append(ctx, step)
+			if hinted {
+				g.judgeHint(err)
+				hinted = false
+			}
 			if err == nil {
 				return g.accepted(s, step, r.Transactions), nil
 			}
@@ -79,19 +83,32 @@ func (g *Gateway) intake(ctx context.Context, key store.Key, r request, rc holdf
 	}
 }
 
+// judgeHint tells what a remembered head was worth, by what the store said of the
+// step that was decided with it.
+func (g *Gateway) judgeHint(err error) {
+	switch {
+	case err == nil:
+		g.Hinted(HintHit)
+	case errors.Is(err, store.ErrConflict):
+		g.Hinted(HintLie)
+	}
+}
+
 // firstLook is a remembered head if the batch continues it, else the database's.
-func (g *Gateway) firstLook(ctx context.Context, key store.Key, r request) (situation, error) {
+func (g *Gateway) firstLook(ctx context.Context, key store.Key, r request) (s situation, hinted bool, err error) {
 	epoch, err := g.knownEpoch(ctx)
 	if err != nil {
-		return situation{}, err
+		return situation{}, false, err
 	}
 	if head, ok := g.Hints.Head(ctx, epoch.ID, key.Stream); ok {
 		s := situation{epoch: epoch.Number, head: head}
 		if d, err := decide(s, r); err == nil && d.verdict == appendBatch {
-			return s, nil
+			return s, true, nil
 		}
 	}
-	return g.look(ctx, key)
+	g.Hinted(HintMiss)
+	s, err = g.look(ctx, key)
+	return s, false, err
 }
 
 func (g *Gateway) look(ctx context.Context, key store.Key) (situation, error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/sirupsen/logrus"
 
 	"github.com/holdfast-sync/holdfast/internal/settings"
@@ -23,10 +24,25 @@ type backend struct {
 }
 
 func backendOf(s *settings.Settings, logger logrus.FieldLogger) backend {
+	return watchedBackendOf(s, logger, watch{})
+}
+
+// watch is told what a backend does; the zero value is nobody.
+type watch struct {
+	grouped func(store.Group)
+	tracer  pgx.QueryTracer
+}
+
+// backend is the database as the node watches it.
+func (n *node) backend() backend {
+	return watchedBackendOf(n.settings, n.log, watch{grouped: n.grouped, tracer: n.tracePostgres()})
+}
+
+func watchedBackendOf(s *settings.Settings, logger logrus.FieldLogger, w watch) backend {
 	if s.Embedded() {
 		open := func(beside bool) func(context.Context) (store.Store, error) {
 			return func(ctx context.Context) (store.Store, error) {
-				return opened(sqlite.Open(ctx, sqlite.Config{Dir: s.DataDir, Logger: logger, Beside: beside}))
+				return opened(sqlite.Open(ctx, sqlite.Config{Dir: s.DataDir, Logger: logger, Beside: beside, Grouped: w.grouped}))
 			}
 		}
 		return backend{open: open(false), beside: open(true), embedded: true, migrator: func(ctx context.Context) (store.Migrator, error) {
@@ -34,7 +50,7 @@ func backendOf(s *settings.Settings, logger logrus.FieldLogger) backend {
 		}}
 	}
 	open := func(ctx context.Context) (store.Store, error) {
-		return opened(postgres.Open(ctx, postgres.Config{URL: s.DatabaseURL, Logger: logger}))
+		return opened(postgres.Open(ctx, postgres.Config{URL: s.DatabaseURL, Logger: logger, Grouped: w.grouped, Tracer: w.tracer}))
 	}
 	return backend{open: open, beside: open, migrator: func(context.Context) (store.Migrator, error) {
 		return openedMigrator(postgres.NewMigrator(s.DatabaseURL))

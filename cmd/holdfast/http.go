@@ -58,7 +58,7 @@ func (n *node) makeHandler() (http.Handler, error) {
 		return nil, err
 	}
 	server, err := api.New(api.Config{
-		Streams: n.gateway, Audit: n.auditLog, Admission: admission, Health: healthPort{n}, Logger: n.log,
+		Streams: countedStreams{n.gateway, n.metrics}, Audit: n.auditLog, Admission: countedAdmission{admission, n.metrics}, Metrics: n.metrics, Health: healthPort{n}, Logger: n.log,
 		Limits: api.Limits{MaxBytes: int64(limits.MaxBytes), MaxTransactions: int(limits.MaxTransactions)},
 	})
 	if err != nil {
@@ -67,13 +67,14 @@ func (n *node) makeHandler() (http.Handler, error) {
 	r := chi.NewRouter()
 	r.Use(
 		middleware.Protocol, middleware.ClientAddress(n.settings.Proxies()...), middleware.RequestContext,
+		unless(isWatcher, n.traceRequests), middleware.Observe(requestWatcher{n}, time.Now),
 		unless(isProbe, middleware.AccessLog(n.log, time.Now)), unless(isProbe, middleware.Audit(n.recorder)), middleware.Recover(n.log), middleware.HeaderLimits(0, 0), n.drain.Handler,
 	)
 	r.NotFound(api.NotFound)
 	r.MethodNotAllowed(api.MethodNotAllowed(r))
 	r.Group(func(r chi.Router) {
 		r.Use(
-			unless(isProbe, middleware.InFlight(int(limits.Requests))), middleware.Authenticate(authenticator, server.Access),
+			unless(isProbe, middleware.InFlight(int(limits.Requests))), middleware.Authenticate(countedAuthenticator{authenticator, n.metrics}, server.Access),
 			unless(withoutBody(server), middleware.JSONBody), unless(withoutBody(server), bodies.Handler),
 		)
 		server.Register(r)
@@ -99,6 +100,9 @@ func unless(some func(*http.Request) bool, mw func(http.Handler) http.Handler) f
 // however much there is to do, and comes too often to be logged.
 func isProbe(r *http.Request) bool { return r.URL.Path == "/healthz" || r.URL.Path == "/readyz" }
 
+// isWatcher says whether somebody asks who comes all the time and is in no trace.
+func isWatcher(r *http.Request) bool { return isProbe(r) || r.URL.Path == "/metrics" }
+
 // withoutBody finds requests whose operation takes no body.
 func withoutBody(server *api.Server) func(*http.Request) bool {
 	return func(r *http.Request) bool {
@@ -111,7 +115,7 @@ func (n *node) makeAuthenticator() (middleware.Authenticator, error) {
 	case "open":
 		return auth.Open{}, nil
 	case "token":
-		return auth.NewTokens(auth.TokensConfig{Store: n.store})
+		return auth.NewTokens(auth.TokensConfig{Store: n.watched})
 	case "oidc":
 		return n.makeOIDC()
 	}

@@ -46,7 +46,7 @@ func benchIntake(b *testing.B, url string, size int) {
 		b.Fatal(err)
 	}
 	defer n.close()
-	if err := <-n.openDatabase(backendOf(s, log)); err != nil {
+	if err := <-n.openDatabase(n.backend()); err != nil {
 		b.Fatal(err)
 	}
 	var devices atomic.Int64

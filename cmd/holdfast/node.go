@@ -17,11 +17,13 @@ import (
 	"github.com/holdfast-sync/holdfast/fastpath/redis"
 	"github.com/holdfast-sync/holdfast/internal/health"
 	"github.com/holdfast-sync/holdfast/internal/settings"
+	"github.com/holdfast-sync/holdfast/metrics"
 	"github.com/holdfast-sync/holdfast/middleware"
 	"github.com/holdfast-sync/holdfast/objectstore"
 	"github.com/holdfast-sync/holdfast/redact"
 	"github.com/holdfast-sync/holdfast/store"
 	gateway "github.com/holdfast-sync/holdfast/sync"
+	"github.com/holdfast-sync/holdfast/tracing"
 )
 
 // node is everything that one gateway runs.
@@ -30,6 +32,9 @@ type node struct {
 	settings *settings.Settings
 	log      *logrus.Logger
 	store    *lateStore
+	watched  *watchedStore // store, as all parts use it
+	metrics  *metrics.Metrics
+	tracer   *tracing.Tracer // nil without
 	redis    *goredis.Client // nil without
 	gateway  *gateway.Gateway
 	scanner  *redact.Scanner
@@ -39,6 +44,8 @@ type node struct {
 	health   *health.Checker
 	drain    *middleware.Drain
 	server   *http.Server
+	// headsDropped counts what was not sent to Redis; nil without.
+	headsDropped func() int64
 	// ends are undone in reverse by close.
 	ends []func(context.Context) error
 	// life is done when the node is to end.
@@ -54,8 +61,9 @@ func newNode(s *settings.Settings, logger *logrus.Logger) (*node, error) {
 		return nil, err
 	}
 	n := &node{id: newNodeID(), settings: s, log: logger, scanner: scanner, store: &lateStore{}, drain: &middleware.Drain{}}
+	n.watched = &watchedStore{lateStore: n.store, n: n}
 	n.life, n.end = context.WithCancel(context.Background())
-	for _, make := range []func() error{n.makeAudit, n.makeGateway, n.makeHealth, n.makeServer} {
+	for _, make := range []func() error{n.makeTracer, n.makeMetrics, n.makeAudit, n.makeGateway, n.makeHealth, n.makeServer, n.pushMetrics} {
 		if err := make(); err != nil {
 			n.close()
 			return nil, err
@@ -83,7 +91,9 @@ func (n *node) makeGateway() error {
 	if err != nil {
 		return err
 	}
-	n.gateway, err = gateway.New(gateway.Config{Store: n.store, Hints: hints, Schemas: registry, Logger: n.log, Recorder: n.recorder, Redact: n.scanner.Append, Node: n.id})
+	n.gateway, err = gateway.New(gateway.Config{
+		Store: n.watched, Hints: hints, Hinted: n.hinted, Schemas: registry, Logger: n.log, Recorder: n.recorder, Redact: n.scanner.Append, Node: n.id,
+	})
 	if err != nil {
 		return err
 	}
@@ -102,11 +112,15 @@ func (n *node) makeHints() (gateway.Hints, error) {
 		return nil, n.settings.Wrong("redisUrl", err.Error())
 	}
 	n.atEnd(func(context.Context) error { return n.redis.Close() })
+	if err := n.traceRedis(); err != nil {
+		return nil, err
+	}
 	hints, err := redis.New(redis.Config{Client: n.redis, Log: n.log})
 	if err != nil {
 		return nil, err
 	}
 	n.atEnd(func(context.Context) error { return hints.Close() })
+	n.headsDropped = hints.Dropped
 	return hints, nil
 }
 
@@ -115,7 +129,7 @@ func (n *node) makeHealth() error {
 		if !n.store.provided() {
 			return health.ErrNotYet // openDatabase tells what it waits for
 		}
-		return n.store.Ping(ctx)
+		return n.watched.Ping(ctx)
 	}}
 	if n.redis != nil {
 		cfg.Cache = func(ctx context.Context) error { return n.redis.Ping(ctx).Err() }

@@ -99,8 +99,12 @@ func (c *ServeCmd) serve(con *console, s *settings.Settings, logger *logrus.Logg
 	if err != nil {
 		return err
 	}
+	if err := n.listenForMetrics(); err != nil {
+		_ = listener.Close()
+		return err
+	}
 	served := n.serve(listener)
-	opened := n.openDatabase(backendOf(s, logger))
+	opened := n.openDatabase(n.backend())
 	address := listener.Addr().String()
 	logger.WithFields(logrus.Fields{"address": address, "version": buildVersion().Version, "node": n.id, "ring": s.Ring}).Info("listening")
 	for {

@@ -14,7 +14,7 @@ import (
 func (s *Settings) check() error {
 	for _, check := range []func() error{
 		s.checkListen, s.checkDataDir, s.checkDatabase, s.checkRedis, s.checkNames,
-		s.checkUnsupported, s.checkAuth, s.checkLimits, s.checkSchemas,
+		s.checkUnsupported, s.checkAuth, s.checkLimits, s.checkSchemas, s.checkMetrics, s.checkGraphite, s.checkTracing,
 	} {
 		if err := check(); err != nil {
 			return err

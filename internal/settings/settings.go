@@ -2,6 +2,7 @@ package settings
 
 import (
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -24,6 +25,8 @@ type Settings struct {
 	Log             Log       `koanf:"log"`
 	Redaction       Redaction `koanf:"redaction"`
 	Audit           Audit     `koanf:"audit"`
+	Metrics         Metrics   `koanf:"metrics"`
+	Tracing         Tracing   `koanf:"tracing"`
 
 	// File is the configuration file that was read; empty when there was none.
 	File string `koanf:"-"`
@@ -99,6 +102,32 @@ type Audit struct {
 	Retention   time.Duration `koanf:"retention" default:"0s" min:"0s" max:"876000h" doc:"How long events are kept, at least 48h; 0s: for ever. PostgreSQL lets go of whole months by detaching their tables, the embedded database deletes."`
 	SealingKey  string        `koanf:"sealingKey" secret:"true" doc:"The private key (Ed25519, PKCS 8, PEM or its base64) that seals closed hours; holdfast audit key makes one. It must not be kept in the database that it protects. Empty: with the embedded database one is made in dataDir, with PostgreSQL nothing is sealed."`
 	TrustedKeys string        `koanf:"trustedKeys" doc:"Public keys of earlier sealing keys (base64, as holdfast audit key prints them), separated by commas, for holdfast audit verify."`
+}
+
+// Metrics say who gets what is counted, beside GET /metrics.
+type Metrics struct {
+	Listen   string   `koanf:"listen" doc:"A second address that serves GET /metrics and nothing else, as host:port. Without metrics.token only a loopback address. Empty: none; GET /metrics on the main address asks for the scope operator or auditor."`
+	Token    string   `koanf:"token" secret:"true" doc:"What a scrape of metrics.listen has to send as Authorization: Bearer, at least 16 characters. Empty: nothing."`
+	Graphite Graphite `koanf:"graphite"`
+}
+
+// Graphite says where metrics are pushed to.
+type Graphite struct {
+	Address  string        `koanf:"address" doc:"A Graphite to push the metrics to in its plaintext protocol, as host:port. Empty: none."`
+	Interval time.Duration `koanf:"interval" default:"15s" min:"1s" max:"1h" doc:"The time between two pushes; a push may take as long."`
+	Prefix   string        `koanf:"prefix" doc:"What the names begin with in Graphite, for example shops.east.node1."`
+}
+
+// Tracing says where traces go.
+type Tracing struct {
+	Endpoint    string `koanf:"endpoint" doc:"The URL that traces are sent to over OTLP/HTTP, for example http://127.0.0.1:4318; /v1/traces is added when it has no path. Empty: no traces."`
+	SampleRatio string `koanf:"sampleRatio" default:"1" doc:"The part of the requests that is traced, from 0 to 1, unless the caller's traceparent has decided already."`
+}
+
+// Ratio is SampleRatio as a number.
+func (t Tracing) Ratio() float64 {
+	ratio, _ := strconv.ParseFloat(t.SampleRatio, 64) // checked
+	return ratio
 }
 
 // Dir is the folder of the configuration file: the working directory without one.

@@ -40,6 +40,9 @@ func NewQueue[T any](limit int) *Queue[T] {
 	return &Queue[T]{calls: make(chan *Call[T], limit), closed: make(chan struct{})}
 }
 
+// Load is how many calls wait, and how many may.
+func (q *Queue[T]) Load() (waiting, limit int) { return len(q.calls), cap(q.calls) }
+
 // Do hands an item to a worker and waits for its answer. It returns
 // [store.ErrOverloaded] when too many wait; [store.ErrUnavailable] when the queue
 // is closed, or ctx ends before a worker took the item, which none will then;

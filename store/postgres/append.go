@@ -108,10 +108,24 @@ func (w *writer) group(life context.Context, calls []*call) {
 	w.groupWithin(ctx, calls)
 }
 
+// groupOf is what there is to tell of a group before it is answered: callers may
+// reuse their steps then.
+func groupOf(calls []*call, took time.Duration, err error) store.Group {
+	g := store.Group{Batches: len(calls), Took: took, Err: err}
+	for _, c := range calls {
+		g.Transactions += len(c.Item.Transactions)
+	}
+	return g
+}
+
 func (w *writer) groupWithin(ctx context.Context, calls []*call) {
+	began := time.Now()
 	err := w.run(ctx, calls)
 	for tries := 0; tries < 5 && (stateOf(err) == deadlockDetected || stateOf(err) == serializationFailed); tries++ {
 		err = w.run(ctx, calls)
+	}
+	if stateOf(err) != uniqueViolation {
+		w.s.cfg.Grouped(groupOf(calls, time.Since(began), written(err)))
 	}
 	switch {
 	case stateOf(err) == uniqueViolation && len(calls) > 1:

@@ -22,6 +22,11 @@ type Config struct {
 	// used, unless the URL has a target_session_attrs of its own.
 	URL    string
 	Logger logrus.FieldLogger
+	// Grouped is told of every commit; nil: nobody. It must return at once.
+	Grouped func(store.Group)
+	// Tracer is told of the pool's queries; nil: nobody. Commits are not among them:
+	// each is of many requests.
+	Tracer pgx.QueryTracer
 	// Writers is how many goroutines write, each with a connection; 0: 1. A second one
 	// makes groups smaller: measured, it costs more than it brings on 2 cores.
 	Writers int
@@ -49,6 +54,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Logger == nil {
 		return c, errors.New("postgres: no logger")
+	}
+	if c.Grouped == nil {
+		c.Grouped = func(store.Group) {}
 	}
 	if c.Writers == 0 {
 		c.Writers = 1
@@ -89,6 +97,7 @@ func (c Config) poolConfig() (*pgxpool.Config, error) {
 	cfg.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "10000"
 	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
 	cfg.AfterConnect = beDurable
+	cfg.ConnConfig.Tracer = c.Tracer
 	return cfg, nil
 }
 

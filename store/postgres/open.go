@@ -68,6 +68,20 @@ func (s *Store) Close() error {
 	return nil
 }
 
+// Load is how busy the queues and the pool are.
+func (s *Store) Load() store.Load {
+	pool := s.pool.Stat()
+	l := store.Load{
+		InUse: int(pool.AcquiredConns()), Idle: int(pool.IdleConns()), MaxConnections: int(pool.MaxConns()),
+		Acquired: pool.AcquireCount(), Waited: pool.EmptyAcquireCount(), WaitedFor: pool.EmptyAcquireWaitTime(),
+	}
+	write, read := store.QueueLoad{Name: "write"}, store.QueueLoad{Name: "read"}
+	write.Waiting, write.Limit = s.writes.Load()
+	read.Waiting, read.Limit = s.looks.Load()
+	l.Queues = []store.QueueLoad{write, read}
+	return l
+}
+
 // Ping asks the primary for the time.
 func (s *Store) Ping(ctx context.Context) error {
 	_, err := s.pool.Exec(ctx, "SELECT 1")

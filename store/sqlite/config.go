@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 
 	"github.com/sirupsen/logrus"
+
+	"github.com/holdfast-sync/holdfast/store"
 )
 
 // fileName of the database inside the data directory.
@@ -14,6 +16,8 @@ const fileName = "holdfast.db"
 type Config struct {
 	Dir    string // made with mode 0700 when it is not there
 	Logger logrus.FieldLogger
+	// Grouped is told of every commit; nil: nobody. It must return at once.
+	Grouped func(store.Group)
 	// Beside opens next to a gateway that is running, for tools: without the
 	// lock that keeps a second gateway away.
 	Beside bool
@@ -32,6 +36,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Logger == nil {
 		return c, errors.New("sqlite: no logger")
+	}
+	if c.Grouped == nil {
+		c.Grouped = func(store.Group) {}
 	}
 	if c.MaxWaiting == 0 {
 		c.MaxWaiting = 4096

@@ -13,6 +13,7 @@ import (
 
 	_ "modernc.org/sqlite" // the driver
 
+	"github.com/holdfast-sync/holdfast/store"
 	"github.com/holdfast-sync/holdfast/store/group"
 )
 
@@ -136,6 +137,18 @@ func (s *Store) release() (err error) {
 		err = errors.Join(err, s.lock.Close())
 	}
 	return err
+}
+
+// Load is how busy the queue and the readers are.
+func (s *Store) Load() store.Load {
+	readers := s.reads.Stats()
+	write := store.QueueLoad{Name: "write"}
+	write.Waiting, write.Limit = s.queue.Load()
+	return store.Load{
+		InUse: readers.InUse, Idle: readers.Idle, MaxConnections: readers.MaxOpenConnections,
+		Waited: readers.WaitCount, WaitedFor: readers.WaitDuration,
+		Queues: []store.QueueLoad{write},
+	}
 }
 
 // Ping reads the epoch.

@@ -40,11 +40,13 @@ func (s *Store) write() {
 	defer w.reset()
 	var calls []*call
 	for {
-		rows, size := 0, 0
+		rows, size, batches, transactions := 0, 0, 0, 0
 		var open bool
 		calls, open = s.queue.Take(calls[:0], func(one work) bool {
 			rows++
 			if a := one.step; a != nil {
+				batches++
+				transactions += len(a.Transactions)
 				rows += len(a.Transactions) + len(a.Events)
 				for i := range a.Transactions {
 					size += len(a.Transactions[i].Raw)
@@ -56,7 +58,10 @@ func (s *Store) write() {
 			return rows >= s.cfg.MaxGroupRows || size >= s.cfg.MaxGroupBytes
 		})
 		if len(calls) > 0 {
-			s.answer(calls, w.group(calls))
+			began := time.Now()
+			errs, err := w.group(calls)
+			s.cfg.Grouped(store.Group{Batches: batches, Transactions: transactions, Took: time.Since(began), Err: err})
+			s.answer(calls, errs)
 		}
 		if !open {
 			return
@@ -90,8 +95,9 @@ type writer struct {
 // short, and a group is never left half done because a caller went away.
 var background = context.Background()
 
-// group writes the steps of all calls in one Tx and tells what became of each.
-func (w *writer) group(calls []*call) []error {
+// group writes the steps of all calls in one Tx and tells what became of each,
+// and of the Tx.
+func (w *writer) group(calls []*call) ([]error, error) {
 	w.errs = append(w.errs[:0], make([]error, len(calls))...)
 	err := w.run(calls, false)
 	if isConstraint(err) { // an id or correlation id is held: find out whose
@@ -104,7 +110,7 @@ func (w *writer) group(calls []*call) []error {
 			w.errs[i] = err
 		}
 	}
-	return w.errs
+	return w.errs, err
 }
 
 func (w *writer) run(calls []*call, careful bool) error {
