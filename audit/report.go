@@ -45,12 +45,13 @@ type zoned struct {
 	zone   *time.Location
 	shops  []string
 	others bool
+	asked  bool // for this one shop
 }
 
 // windows splits the shops by time zone.
 func (l *Log) windows(shop string) []zoned {
 	if shop != "" {
-		return []zoned{{zone: l.Zones.of(shop), shops: []string{shop}}}
+		return []zoned{{zone: l.Zones.of(shop), shops: []string{shop}, asked: true}}
 	}
 	byZone := map[string]*zoned{}
 	var named []string
@@ -93,7 +94,7 @@ func (l *Log) zoneDay(ctx context.Context, date time.Time, z zoned) ([]holdfast.
 		}
 		return days[shop]
 	}
-	if len(z.shops) == 1 && !z.others {
+	if z.asked {
 		of(z.shops[0])
 	}
 	for back := comparedDays; back >= 0; back-- {

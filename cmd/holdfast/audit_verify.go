@@ -104,7 +104,11 @@ func writeVerification(w io.Writer, v audit.Verification, sites []string) {
 	if !v.OK() {
 		verdict = "NOT everything is as it was sealed"
 	}
-	fmt.Fprintf(w, "%s: %d segments in %d sites, %d events, sealed through %s\n", verdict, v.Segments, len(sites), v.Rows, v.Sealed.UTC().Format("2006-01-02 15:04"))
+	through := "not yet"
+	if !v.Sealed.IsZero() {
+		through = "through " + v.Sealed.UTC().Format("2006-01-02 15:04")
+	}
+	fmt.Fprintf(w, "%s: %d segments in %d sites, %d events, sealed %s\n", verdict, v.Segments, len(sites), v.Rows, through)
 	if v.Last != "" {
 		fmt.Fprintln(w, "last hash:", v.Last)
 	}

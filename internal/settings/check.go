@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // check looks at settings that need a closer look, or each other. The first
@@ -14,7 +15,7 @@ import (
 func (s *Settings) check() error {
 	for _, check := range []func() error{
 		s.checkListen, s.checkDataDir, s.checkDatabase, s.checkRedis, s.checkNames,
-		s.checkUnsupported, s.checkAuth, s.checkLimits, s.checkSchemas, s.checkMetrics, s.checkGraphite, s.checkTracing,
+		s.checkUnsupported, s.checkAudit, s.checkAuth, s.checkLimits, s.checkSchemas, s.checkMetrics, s.checkGraphite, s.checkTracing,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -128,6 +129,17 @@ func (s *Settings) checkUnsupported() error {
 		if unsupported[1] != "" {
 			return s.wrong(unsupported[0], "is not supported by this version; remove it")
 		}
+	}
+	return nil
+}
+
+// leastRetention is what the audit log keeps whatever is asked: what is not sealed
+// yet must not be let go.
+const leastRetention = 48 * time.Hour
+
+func (s *Settings) checkAudit() error {
+	if s.Audit.Retention != 0 && s.Audit.Retention < leastRetention {
+		return s.wrong("audit.retention", "must be 0s or at least 48h")
 	}
 	return nil
 }

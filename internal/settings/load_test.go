@@ -223,7 +223,7 @@ func TestOneClearLine(t *testing.T) {
 		"ring":            {env: []string{"HOLDFAST_RING=east 1"}, want: "HOLDFAST_RING: must be a name of up to 64 letters"},
 		"proxies":         {env: []string{"HOLDFAST_TRUSTED_PROXIES=10.0.0.0/8,proxy"}, want: `HOLDFAST_TRUSTED_PROXIES: must be networks such as 10.0.0.0/8 or 192.168.1.7/32, with commas between them, not "proxy"`},
 		"standbys":        {env: []string{"HOLDFAST_DURABLE_STANDBYS=west"}, want: "HOLDFAST_DURABLE_STANDBYS: is not supported by this version; remove it"},
-		"object stores":   {env: []string{"HOLDFAST_OBJECT_STORES=east=s3://k:secret@h/b"}, want: "HOLDFAST_OBJECT_STORES: is not supported by this version; remove it"},
+		"short retention": {env: []string{"HOLDFAST_AUDIT_RETENTION=47h"}, want: "HOLDFAST_AUDIT_RETENTION: must be 0s or at least 48h"},
 		"site":            {yaml: "site: east", want: "holdfast.yaml:1: site: is not supported by this version; remove it"},
 		"oidc and token":  {yaml: "auth: {mode: token, oidc: {issuer: 'https://x'}}", want: "holdfast.yaml:1: auth.oidc.issuer: is given, but auth is token; set HOLDFAST_AUTH to oidc or remove it"},
 		"no issuer":       {env: []string{"HOLDFAST_AUTH=oidc"}, want: "HOLDFAST_AUTH: oidc needs an issuer; set HOLDFAST_AUTH_OIDC_ISSUER to the identity provider's URL"},
