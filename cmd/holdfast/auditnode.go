@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/holdfast-sync/holdfast/audit"
+	"github.com/holdfast-sync/holdfast/objectstore"
 )
 
 // makeAudit makes what records, answers, seals and prunes.
@@ -23,6 +24,26 @@ func (n *node) makeAudit() error {
 	}
 	n.recorder.Start()
 	n.atEnd(func(ctx context.Context) error { n.recorder.Stop(ctx); return nil })
+	return n.checkSealing()
+}
+
+// checkSealing tells what is wrong with the settings before anything is made on disk.
+func (n *node) checkSealing() error {
+	if text := n.settings.ObjectStores; text != "" {
+		if _, err := objectstore.ParseLocations(text); err != nil {
+			return n.settings.Wrong("objectStores", err.Error())
+		}
+	}
+	key, err := sealingKey(n.settings, false)
+	if err == nil {
+		_, err = trustedKeys(n.settings, key)
+	}
+	return err
+}
+
+// startSealing begins to seal and prune, once the database is there.
+func (n *node) startSealing() error {
+	var err error
 	if n.objects, err = openObjects(n.settings); err != nil {
 		return err
 	}
@@ -31,9 +52,6 @@ func (n *node) makeAudit() error {
 	}
 	key, err := sealingKey(n.settings, true)
 	if err != nil {
-		return err
-	}
-	if _, err := trustedKeys(n.settings, key); err != nil {
 		return err
 	}
 	if key == nil {

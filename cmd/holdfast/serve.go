@@ -114,6 +114,9 @@ func (c *ServeCmd) serve(con *console, s *settings.Settings, logger *logrus.Logg
 				return err
 			}
 			opened = nil
+			if err := n.startSealing(); err != nil {
+				return err
+			}
 			if err := c.announce(con, s, logger, address); err != nil {
 				return err
 			}
