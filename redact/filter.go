@@ -63,7 +63,7 @@ const stride = 3
 var spokenWords = []string{
 	"password", "passwort", "passwd", "passphrase", "passcode", "bearer ", "basic ", "identified", "insert", "passport", "license", "licence", "sshpass", "redis-", "mysql ", "mysqldump",
 	"mariadb", "curl -", "wget -", "http -", "secret", "ldapsearch", "birth ", "birthd", "born on", "born in", "-----begin", "b3blbnnz", "--token", "token ", "token is", "api-key", "api key", "access key", "access-key", "private-key",
-	"private key", "driver", "signature ", "credential", "hooks.slack", "api/webhooks", "contrase", "--pass", " --pwd", "born ja", "born fe", "born ma", "born ap", "born ju", "born au", "born se", "born oc", "born no", "born 0", "born 1", "born 2", "born 3", "born de", "verification code", "geboren", "dl no", "dl num", "\"token\"", "'token'", "auth key", "kennwort",
+	"private key", "driver", "signature ", "credential", "hooks.slack", "api/webhooks", "contrase", "--pass", " --pwd", "born ja", "born fe", "born ma", "born ap", "born ju", "born au", "born se", "born oc", "born no", "born 0", "born 1", "born 2", "born 3", "born de", "dob ja", "dob fe", "dob ma", "dob ap", "dob ju", "dob au", "dob se", "dob oc", "dob no", "dob de", "verification code", "geboren", "dl no", "dl num", "\"token\"", "'token'", "auth key", "kennwort",
 }
 
 func fold4(b []byte) uint32 { return binary.LittleEndian.Uint32(b) | 0x20202020 }
@@ -210,7 +210,7 @@ func (s *Scanner) stain(b []byte) int {
 			for end < len(b) && isDigit(b[end]) {
 				end++
 			}
-			if end-i < 3 && !goesOn(b, end) && (i == 0 || !isLetter(b[i-1])) {
+			if end-i < 3 && !goesOn(b, end) && (i == 0 || !isLetter(b[i-1])) && !afterBirth(b, i) {
 				i = end
 				continue
 			}
@@ -240,6 +240,11 @@ func (s *Scanner) stain(b []byte) int {
 			i = next
 		}
 	}
+}
+
+// afterBirth finds the day of "dob 17 May 1980".
+func afterBirth(b []byte, i int) bool {
+	return i >= 4 && b[i-1] == ' ' && b[i-2]|0x20 == 'b' && b[i-3]|0x20 == 'o' && b[i-4]|0x20 == 'd'
 }
 
 // goesOn says whether what stands behind a number may make it a part of a longer
@@ -298,7 +303,11 @@ func (s *Scanner) stop(class uint8, b []byte, i int) int {
 		return i + width
 	case backslash:
 		c := at(i + 1)
+		for k := i + 1; c == '\\' && k < len(b); k++ { // \\u0061 in JSON in JSON
+			c = at(k + 1)
+		}
 		dirty = c == 'u' || c == 'x'
+		c = at(i + 1)
 		if c == '\\' || c == 'n' || c == 'r' || c == 't' {
 			return i + 2
 		}
@@ -375,12 +384,12 @@ func (f *filter) tail(b []byte, end int) bool {
 			return true
 		}
 	}
-	if c := b[end-4]; !isLetter(c) || isLower(c) && isUpper(b[end-3]) { // a name of three letters
-		return f.tails.has(x&^0xff | ' ')
-	}
-	if !isAlnum(b[end-3]) { // of two
+	if !isAlnum(b[end-3]) { // a name of two letters
 		c, d := lower(b[end-2]), lower(b[end-1])
 		return c == 'p' && d == 'w' || c == 'd' && d == 'l' || c == 'c' && d == 'c'
+	}
+	if c := b[end-4]; !isLetter(c) || isLower(c) && isUpper(b[end-3]) { // of three
+		return f.tails.has(x&^0xff | ' ')
 	}
 	return false
 }
@@ -534,7 +543,11 @@ func (s *Scanner) spokenOf(b []byte, i int) bool {
 		if k < 1 || !isLetter(b[k]) {
 			return false
 		}
-		if !filler(b, k+1) {
+		if filler(b, k+1) {
+			if b[k]|0x20 == 'd' && s.named(b, k+1).personal() { // tax id
+				return true
+			}
+		} else {
 			if !s.filter.tail(b, k+1) {
 				return false
 			}
@@ -570,7 +583,7 @@ func filler(b []byte, end int) bool {
 		return false
 	}
 	switch [2]byte{lower(b[end-2]), lower(b[end-1])} {
-	case [2]byte{'i', 's'}, [2]byte{'n', 'o'}, [2]byte{'n', 'r'}, [2]byte{'o', 'f'}, [2]byte{'o', 'n'}, [2]byte{'a', 's'}, [2]byte{'i', 'n'}, [2]byte{'a', 't'}, [2]byte{'t', 'o'}, [2]byte{'m', 'y'}:
+	case [2]byte{'i', 's'}, [2]byte{'i', 'd'}, [2]byte{'n', 'o'}, [2]byte{'n', 'r'}, [2]byte{'o', 'f'}, [2]byte{'o', 'n'}, [2]byte{'a', 's'}, [2]byte{'i', 'n'}, [2]byte{'a', 't'}, [2]byte{'t', 'o'}, [2]byte{'m', 'y'}:
 		return true
 	}
 	return false

@@ -245,7 +245,7 @@ func (p *pass) nameOfPair(value int) {
 		i++
 	}
 	end := p.nameEnd(i)
-	if end == i || end-i > maxKey {
+	if end == i || end-i > maxKey || tokenAt(b, i) > 0 {
 		return
 	}
 	var w words
