@@ -540,6 +540,9 @@ func (s *Scanner) spokenOf(b []byte, i int) bool {
 			}
 			k--
 		}
+		if k > 0 && isDigit(b[k]) && isLetter(b[k-1]) { // cvv2
+			k--
+		}
 		if k < 1 || !isLetter(b[k]) {
 			return false
 		}

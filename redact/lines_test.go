@@ -16,6 +16,7 @@ var secretLines = []string{
 	"jcb ⟦353011133330⟧0000", "unionpay ⟦620000000000⟧0005", "maestro ⟦675964982643⟧8453", "mir ⟦220000000000⟧0004", "mixed 4111-1111 1111.1111"[:6] + "⟦4111-1111 1111.⟧1111", `{"cardNumber":"⟦411111111111⟧1111"}`,
 	`"pan\":\"⟦411111111111⟧1111\"`, "card+number=⟦4111+1111+1111⟧+1111&x=1", "credit card 1234 5678 9012 3456"[:12] + "⟦1234 5678 9012⟧ 3456",
 	"cvv 123"[:4] + "⟦123⟧", `"cvc":"⟦123⟧"`, "CVV2=⟦1234⟧ exp 12/29", "security code: ⟦987⟧", `{"cvv":⟦123⟧}`, "card verification value ⟦321⟧",
+	"%B⟦4111111111111111^DOE/JOHN^25121011000012300000⟧?", "cvv2 ⟦4321⟧ given",
 	// accounts
 	"account number ⟦000123456789⟧ debited", "acct# ⟦12345678901⟧", `{"accountNumber":"⟦9876543210⟧"}`, "routing number ⟦021000021⟧", "ABA ⟦021000021⟧ acct no ⟦1234567890⟧", "routing=⟦121000358⟧", "iban ⟦DE89370400440532013000⟧", "IBAN ⟦GB29 NWBK 6016 1331 9268 19⟧ ok",
 	"transfer to ⟦FR1420041010050500013M02606⟧ done", "sort code ⟦12-34-56⟧",
@@ -38,6 +39,7 @@ var secretLines = []string{
 	"mysql -u root -p⟦hunter2⟧ shop", "curl -u joe:⟦hunter2⟧ https://x", "sshpass -p ⟦hunter2⟧ ssh x", "export API_TOKEN=⟦abc⟧", "ALTER ROLE joe PASSWORD '⟦hunter2⟧'", "CREATE USER joe IDENTIFIED BY '⟦hunter2⟧'", "UPDATE u SET password = '⟦hunter2⟧' WHERE id = 1", "INSERT INTO users (name, password, age) VALUES ('joe', '⟦hunter2⟧', 3)",
 	"password is ⟦Tr0ub4dor&3⟧", `password "⟦hunter2⟧" rejected`, "client_secret=⟦abc123⟧", "clientSecret: ⟦abc123⟧", "private_key=⟦abc⟧", "aws_secret_access_key = ⟦wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY⟧", "session_token=⟦abc⟧", "refreshToken: ⟦abc⟧", "API key: ⟦abc123⟧", "pin=⟦1234⟧", `{"otp":"⟦123456⟧"}`,
 	`{"name":"DB_PASSWORD","value":"⟦hunter2⟧"}`, "- name: API_KEY\n  value: ⟦abc⟧", "('password', '⟦hunter2⟧')", "Pwd=⟦x⟧;Database=shop", "passphrase: ⟦correct horse⟧"[:12] + "⟦correct-horse⟧", `secret_key_base: ⟦abcdef⟧`[:0] + "secretKey=⟦abcdef⟧",
+	"OTP ⟦482913⟧ sent", "Your verification code is ⟦482913⟧", "machine api.example.com login joe password ⟦hunter2secret⟧", "Passwort: ⟦geheim123⟧",
 	// URLs
 	"postgres://app:⟦s3cr3t⟧@db:5432/shop", "redis://:⟦s3cr3t⟧@cache:6379/0", "https://joe:⟦pw⟧@example.com/x", "mongodb+srv://u:⟦p@ss⟧@h.mongodb.net/d", "amqp://guest:⟦s3cr3t⟧@mq/", "host=db user=app password=⟦s3cr3t⟧ dbname=x", "jdbc:postgresql://h/d?user=u&password=⟦s3cr3t⟧",
 	"GET /x?access_token=⟦abc⟧&page=2", "https://b.s3.amazonaws.com/k?X-Amz-Credential=⟦AKID%2F2026⟧&X-Amz-Signature=⟦fe5f80⟧", "https://a.blob.core.windows.net/c?sv=2020&sig=⟦abc%2Bdef⟧", "app:⟦s3cr3t⟧@tcp(127.0.0.1:3306)/shop", "https://hooks.slack.com/⟦services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX⟧",

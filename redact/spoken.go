@@ -7,6 +7,13 @@ func (p *pass) spoken(start, end, value int) {
 	option := p.byteAt(start-1) == '-'
 	name := p.b[start:end]
 	wordy := hasSuffixFold(name, "token") || hasSuffixFold(name, "secret") || hasSuffixFold(name, "signature")
+	if hasSuffixFold(name, "otp") || hasSuffixFold(name, "code") { // the code is 482913
+		p.is(&value)
+		if to := run(p.b, value, 11, isDigit); to-value >= 4 && to-value <= 10 && !isAlnum(p.byteAt(to)) {
+			p.mask(value, to)
+			return
+		}
+	}
 	switch {
 	case hasSuffixFold(name, "bearer"):
 		p.bearer(value)

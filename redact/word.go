@@ -21,6 +21,12 @@ func (p *pass) word() {
 			return
 		}
 	}
+	if b[start] == 'B' && p.byteAt(start-1) == '%' { // track 1 of a card (ISO/IEC 7813)
+		if p.i = start + 1; isDigit(p.byteAt(p.i)) {
+			p.track()
+			return
+		}
+	}
 	if n := ibanAt(b, start); n > 0 {
 		p.mask(start, start+n)
 		return
@@ -265,5 +271,14 @@ func (p *pass) nameOfPair(value int) {
 	if quoted && p.byteAt(end) == '>' && p.byteAt(end+1) != '<' {
 		p.valueOf(k, sepXML, value, end+1)
 		p.pending = kindNone
+	}
+}
+
+// track masks the whole of a card's magnetic track, which begins at p.i.
+func (p *pass) track() {
+	end := run(p.b, p.i, 128, func(c byte) bool { return c >= 0x20 && c < 0x7f && c != '?' && c != '"' })
+	digits := run(p.b, p.i, 20, isDigit)
+	if digits-p.i >= 12 && p.byteAt(digits) == '^' && luhn(p.b[p.i:digits]) {
+		p.mask(p.i, end)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-sync/holdfast"
+	"github.com/holdfast-sync/holdfast/redact"
 )
 
 // Base is the path that every problem's type begins with.
@@ -66,12 +67,12 @@ func New(err error) Document {
 	e := explained(err)
 	kind := kinds[e.Code]
 	d := Document{
-		Type: Base + string(e.Code), Title: kind.Title, Status: kind.Status, Detail: e.Detail,
+		Type: Base + string(e.Code), Title: kind.Title, Status: kind.Status, Detail: redact.Default.String(e.Detail),
 		Code: string(e.Code), Retryable: kind.Retryable,
 	}
 	for i := range e.Fields {
 		f := &e.Fields[i]
-		out := FieldError{Header: f.Header, Parameter: f.Parameter, Detail: f.Detail}
+		out := FieldError{Header: f.Header, Parameter: f.Parameter, Detail: redact.Default.String(f.Detail)}
 		if f.HasPointer {
 			out.Pointer = &f.Pointer
 		}

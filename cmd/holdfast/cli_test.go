@@ -17,7 +17,16 @@ import (
 	"github.com/holdfast-sync/holdfast/internal/testserver"
 )
 
-func TestMain(m *testing.M) { testscript.Main(servers{m}, map[string]func(){"holdfast": main}) }
+func TestMain(m *testing.M) {
+	if how := os.Getenv("CANARY_DIE"); how != "" {
+		if len(os.Args) > 1 && os.Args[1] == "redact" {
+			main()
+		}
+		die(how)
+		return
+	}
+	testscript.Main(servers{m}, map[string]func(){"holdfast": main})
+}
 
 // servers stops the tests' PostgreSQL behind them.
 type servers struct{ m *testing.M }

@@ -62,7 +62,7 @@ func (consoleFormatter) Format(e *logrus.Entry) ([]byte, error) {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s %-5.5s %s", e.Time.Format(time.TimeOnly), strings.ToUpper(e.Level.String()), e.Message)
 	for _, name := range slices.Sorted(maps.Keys(e.Data)) {
-		text := fmt.Sprint(e.Data[name])
+		text := fmt.Sprintf("%+v", e.Data[name]) // with the names of members, which say what is secret
 		if text == "" || strings.ContainsAny(text, " \"=") {
 			text = strconv.Quote(text)
 		}
