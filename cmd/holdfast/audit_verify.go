@@ -126,8 +126,8 @@ func (AuditKeyCmd) Help() string {
 printed, for audit.trustedKeys of whoever verifies.
 
 Examples:
-  holdfast audit key --to sealing-key.pem
-  holdfast audit key --to sealing-key.pem --output json`
+  holdfast audit key --to sealing.key
+  holdfast audit key --to sealing.key --output json`
 }
 
 // Run makes it.

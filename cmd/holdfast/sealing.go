@@ -56,7 +56,7 @@ func sealingKey(s *settings.Settings, make bool) (ed25519.PrivateKey, error) {
 	if !s.Embedded() {
 		return nil, nil
 	}
-	path := filepath.Join(s.DataDir, "audit-key.pem")
+	path := filepath.Join(s.DataDir, "audit.key")
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if !make {
@@ -94,7 +94,7 @@ func newKey() (key ed25519.PrivateKey, text []byte, err error) {
 		return nil, nil, err
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(key)
-	return key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), err
+	return key, append(base64.StdEncoding.AppendEncode(nil, der), '\n'), err
 }
 
 // errKey says nothing of what it could not read.

@@ -100,7 +100,7 @@ type Audit struct {
 	TimeZone    string        `koanf:"timeZone" default:"UTC" doc:"The time zone of stores that audit.timeZones does not name, for the daily report: a name of the IANA database."`
 	TimeZones   string        `koanf:"timeZones" doc:"Stores in other time zones: 0042=Europe/Berlin,0043=America/Chicago."`
 	Retention   time.Duration `koanf:"retention" default:"0s" min:"0s" max:"876000h" doc:"How long events are kept, at least 48h; 0s: for ever. PostgreSQL lets go of whole months by detaching their tables, the embedded database deletes."`
-	SealingKey  string        `koanf:"sealingKey" secret:"true" doc:"The private key (Ed25519, PKCS 8, PEM or its base64) that seals closed hours; holdfast audit key makes one. It must not be kept in the database that it protects. Empty: with the embedded database one is made in dataDir, with PostgreSQL nothing is sealed."`
+	SealingKey  string        `koanf:"sealingKey" secret:"true" doc:"The private key (Ed25519, PKCS 8, base64 on one line) that seals closed hours; holdfast audit key makes one. It must not be kept in the database that it protects. Empty: with the embedded database one is made in dataDir, with PostgreSQL nothing is sealed."`
 	TrustedKeys string        `koanf:"trustedKeys" doc:"Public keys of earlier sealing keys (base64, as holdfast audit key prints them), separated by commas, for holdfast audit verify."`
 }
 
