@@ -134,6 +134,7 @@ func (b *bench) raw(statements ...string) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	defer rows.Close()
 	triggers := map[string]string{}
 	for rows.Next() {
 		var name, text string
@@ -142,7 +143,9 @@ func (b *bench) raw(statements ...string) {
 		}
 		triggers[name] = text
 	}
-	_ = rows.Close()
+	if err := rows.Err(); err != nil {
+		b.Fatal(err)
+	}
 	for name := range triggers {
 		statements = append([]string{"DROP TRIGGER " + name}, statements...)
 	}
@@ -427,7 +430,6 @@ type flakyStore struct {
 	mu    sync.Mutex
 	down  bool
 	tries int
-	tried chan struct{}
 }
 
 func (f *flakyStore) set(down bool) {

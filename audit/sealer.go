@@ -191,7 +191,7 @@ func (s *Sealer) tail(ctx context.Context) (c chain, err error) {
 		}
 		for _, segment := range slices.Backward(segments) {
 			var m manifest
-			first, _, _ := cutLine(segment.Manifest)
+			first, _ := cutLine(segment.Manifest)
 			if err := json.Unmarshal(first, &m); err != nil {
 				return c, fmt.Errorf("the manifest of segment %d: %w", segment.Number, err)
 			}
@@ -208,13 +208,13 @@ func (s *Sealer) tail(ctx context.Context) (c chain, err error) {
 	return c, nil
 }
 
-func cutLine(b []byte) (line, rest []byte, found bool) {
+func cutLine(b []byte) (line, rest []byte) {
 	for i, c := range b {
 		if c == '\n' {
-			return b[:i], b[i+1:], true
+			return b[:i], b[i+1:]
 		}
 	}
-	return b, nil, false
+	return b, nil
 }
 
 // sealHour seals one hour, or several in which nothing happened, and answers what is next.
@@ -272,8 +272,8 @@ func (s *Sealer) append(ctx context.Context, c *chain, m manifest, rows []row) e
 	// is taken over, since what is archived can't be changed.
 	if old := s.left(ctx, name, m); old != nil {
 		octets = old
-		_, rest, _ := cutLine(octets)
-		_, body, _ := cutLine(rest)
+		_, rest := cutLine(octets)
+		_, body := cutLine(rest)
 		head = len(octets) - len(body)
 	}
 	if err := s.keep(ctx, m.Segment, name, octets); err != nil {
@@ -428,7 +428,7 @@ func (s *Sealer) late(ctx context.Context, c *chain, hour time.Time) ([]row, err
 
 // fetch reads a segment from the first site that has it whole.
 func fetch(ctx context.Context, archives map[string]Archive, number int64, keys []ed25519.PublicKey) (*opened, error) {
-	failure := error(ErrNoObject)
+	failure := ErrNoObject
 	for _, site := range slices.Sorted(maps.Keys(archives)) {
 		octets, err := archives[site].Get(ctx, SegmentName(number))
 		if err != nil {

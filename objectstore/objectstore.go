@@ -85,12 +85,16 @@ func CheckName(name string) error {
 			return fmt.Errorf("%w: a part is empty, too long, or begins with a dot", ErrName)
 		}
 		for i := range len(part) {
-			if c := part[i]; !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '_' || c == '-') {
+			if !inName(part[i]) {
 				return fmt.Errorf("%w: it holds other than letters, digits and . _ -", ErrName)
 			}
 		}
 	}
 	return nil
+}
+
+func inName(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '_' || c == '-'
 }
 
 // Checked reads octets and fails with [ErrMismatch] at their end unless they are as announced.

@@ -401,12 +401,12 @@ func (s *Scanner) named(b []byte, end int) kind {
 		from--
 	}
 	var best kind
-	for words := 0; words < 3; words++ {
-		var w words3
+	for n := range 3 {
+		var w words
 		if w.add(b[from:end]) {
-			if k := s.classify((*words3)(&w)); k.masks() {
+			if k := s.classify(&w); k.masks() {
 				return k
-			} else if words == 0 {
+			} else if n == 0 {
 				best = k
 			}
 		}
@@ -421,8 +421,6 @@ func (s *Scanner) named(b []byte, end int) kind {
 	}
 	return best
 }
-
-type words3 = words
 
 // pairs says whether the value of a name=… names a secret.
 func (s *Scanner) pairs(b []byte, i int) bool {
@@ -484,7 +482,7 @@ func (s *Scanner) begins(b []byte, i int) bool {
 	if i+3 > len(b) || i > 0 && isAlnum(b[i-1]) {
 		return false
 	}
-	if !s.filter.leads.has(uint32(b[i])|uint32(b[i+1])<<8|uint32(b[i+2])<<16) && !(b[i] == 'S' && b[i+1] == 'K') {
+	if !s.filter.leads.has(uint32(b[i])|uint32(b[i+1])<<8|uint32(b[i+2])<<16) && (b[i] != 'S' || b[i+1] != 'K') {
 		return false
 	}
 	return tokenAt(b, i) > 0

@@ -56,7 +56,8 @@ func (p *pass) tuple(i int, kinds []kind) int {
 		for i < len(b) && isSpace(b[i]) {
 			i++
 		}
-		from, to := i, i
+		from := i
+		var to int
 		if isQuote(p.byteAt(i)) {
 			to = p.closing(i)
 			from++
@@ -67,9 +68,10 @@ func (p *pass) tuple(i int, kinds []kind) int {
 		} else {
 			depth := 0
 			for i < len(b) && (depth > 0 || b[i] != ',' && b[i] != ')') && b[i] != '\n' {
-				if b[i] == '(' {
+				switch b[i] {
+				case '(':
 					depth++
-				} else if b[i] == ')' {
+				case ')':
 					depth--
 				}
 				i++

@@ -2,7 +2,7 @@ package redact
 
 // personalValue masks the value of a name that says what kind of person's value it
 // is, where the number's own shape does not matter.
-func (p *pass) personalValue(k kind, from, to int) {
+func (p *pass) personalValue(k kind, from int) {
 	switch k {
 	case kindBirth:
 		p.birth(from)

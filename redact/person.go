@@ -68,9 +68,9 @@ func (p *pass) phone(n *numbers, k kind, tied bool) bool {
 	case k == kindPhone:
 		last = n.upTo(7, 15)
 	case tied:
-	case n.shape(3, 3, 4) && p.american(n, 0, k):
+	case n.shape(3, 3, 4) && p.american(n, 0):
 		last = 2
-	case n.shape(1, 3, 3, 4) && p.b[n.from[0]] == '1' && p.american(n, 1, k):
+	case n.shape(1, 3, 3, 4) && p.b[n.from[0]] == '1' && p.american(n, 1):
 		last = 3
 	case n.paren && n.gap[1] == ')' && n.count >= 3 && n.len(0) >= 2 && n.len(0) <= 5 && n.upTo(9, 12) > 0:
 		last = n.upTo(9, 12)
@@ -88,7 +88,7 @@ func (p *pass) phone(n *numbers, k kind, tied bool) bool {
 
 // american says whether groups from g on are an area, an exchange and a number
 // (NANP: both begin with 2 to 9).
-func (p *pass) american(n *numbers, g int, k kind) bool {
+func (p *pass) american(n *numbers, g int) bool {
 	if p.b[n.from[g]] < '2' || p.b[n.from[g+1]] < '2' || n.tiedAfter(g+2) {
 		return false
 	}

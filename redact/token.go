@@ -174,7 +174,7 @@ func (p *pass) pem() {
 	b, i := p.b, p.i
 	header := i + len("-----begin")
 	end := header
-	for end < len(b) && end < header+64 && b[end] != '\n' && !(b[end] == '-' && p.byteAt(end+1) == '-') {
+	for end < len(b) && end < header+64 && b[end] != '\n' && (b[end] != '-' || p.byteAt(end+1) != '-') {
 		end++
 	}
 	p.i = end

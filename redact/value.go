@@ -18,7 +18,7 @@ func (p *pass) valueOf(k kind, s sep, start, value int) {
 	}
 	switch {
 	case k.personal():
-		p.personalValue(k, from, to)
+		p.personalValue(k, from)
 	case placeholder(p.b[from:to]):
 	case !quoted && !p.own && s != sepXML && (p.ordinary(s, from, to) || p.trivial(start, from, to)):
 	default:

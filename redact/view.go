@@ -9,9 +9,9 @@ type view struct {
 	b        []byte
 	from, to []int32
 	// spare buffers of the next round
-	nb       []byte
-	nfrom    []int32
-	nto      []int32
+	next     []byte
+	nextFrom []int32
+	nextTo   []int32
 	identity bool
 }
 
@@ -57,7 +57,7 @@ func (v *view) round(first bool) bool {
 	if i == len(b) {
 		return false
 	}
-	v.nb, v.nfrom, v.nto = v.nb[:0], v.nfrom[:0], v.nto[:0]
+	v.next, v.nextFrom, v.nextTo = v.next[:0], v.nextFrom[:0], v.nextTo[:0]
 	changed := false
 	for i = 0; i < len(b); {
 		n, width, text := 1, 1, [4]byte{b[i]}
@@ -66,18 +66,18 @@ func (v *view) round(first bool) bool {
 			changed = changed || width != n || width != 1 || text[0] != b[i]
 		}
 		for k := range n {
-			v.nb = append(v.nb, text[k])
-			v.nfrom = append(v.nfrom, int32(v.source(i)))
-			v.nto = append(v.nto, int32(v.sourceEnd(i+width-1)))
+			v.next = append(v.next, text[k])
+			v.nextFrom = append(v.nextFrom, int32(v.source(i)))
+			v.nextTo = append(v.nextTo, int32(v.sourceEnd(i+width-1)))
 		}
 		i += width
 	}
 	if !changed {
 		return false
 	}
-	v.b, v.nb = v.nb, v.b
-	v.from, v.nfrom = v.nfrom, v.from
-	v.to, v.nto = v.nto, v.to
+	v.b, v.next = v.next, v.b
+	v.from, v.nextFrom = v.nextFrom, v.from
+	v.to, v.nextTo = v.nextTo, v.to
 	v.identity = false
 	return true
 }

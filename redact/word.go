@@ -72,7 +72,7 @@ func (p *pass) kindOf(start, end int) kind {
 		return kindNone
 	}
 	alone := p.s.classify(&w)
-	if alone.masks() && !(alone == kindPapers || alone == kindAccount || alone == kindCard || alone == kindPhone) {
+	if alone.masks() && alone != kindPapers && alone != kindAccount && alone != kindCard && alone != kindPhone {
 		return alone
 	}
 	first := start
@@ -145,7 +145,6 @@ func (p *pass) separator(start, end int) (s sep, value int) {
 	if i >= len(b) {
 		return sepNone, i
 	}
-	s = sepNone
 	switch c := b[i]; {
 	case c == '=':
 		s = sepEqual

@@ -215,7 +215,7 @@ func die(how string) {
 	case "panic":
 		panic("password=" + canaryPassword + " token=" + canaryToken)
 	case "print":
-		println("password=" + canaryPassword) //nolint:forbidigo // as the runtime does
+		println("password=" + canaryPassword)
 	case "log":
 		fmt.Fprintln(os.Stderr, "Authorization: Bearer "+canaryToken)
 	case "deadlock":

@@ -49,8 +49,8 @@ func TestAbandonedFilesAreCleared(t *testing.T) {
 	if _, err := os.Stat(young); err != nil {
 		t.Error("the young one is gone")
 	}
-	for info := range s.List(t.Context(), "", "") {
-		t.Error(info)
+	for info, err := range s.List(t.Context(), "", "") {
+		t.Error(info, err)
 	}
 }
 

@@ -183,7 +183,10 @@ func list(t *testing.T, s objectstore.Store) {
 			t.Errorf("%+v: %v, want %v", c, got, want)
 		}
 	}
-	for range s.List(t.Context(), "", "") {
+	for _, err := range s.List(t.Context(), "", "") {
+		if err != nil {
+			t.Fatal(err)
+		}
 		break // who has enough may stop
 	}
 }

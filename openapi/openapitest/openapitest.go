@@ -31,6 +31,9 @@ var load = sync.OnceValues(func() (routers.Router, error) {
 			return string(b), err
 		})
 	}
+	for _, kind := range []string{"application/x-ndjson", "text/html"} {
+		openapi3filter.RegisterBodyDecoder(kind, openapi3filter.RegisteredBodyDecoder("text/plain"))
+	}
 	openapi3filter.RegisterBodyDecoder("application/vnd.holdfast.transaction+json", openapi3filter.RegisteredBodyDecoder("application/json"))
 	return gorillamux.NewRouter(doc)
 })
