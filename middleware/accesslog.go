@@ -116,13 +116,9 @@ func (e *event) fields(w *responseWriter, r *http.Request) logrus.Fields {
 		}
 	}
 	set("problem", string(w.problem))
-	set("correlationId", e.context.Correlation)
-	set("storeId", e.context.Shop)
-	set("userId", e.context.User)
-	set("deviceId", e.context.Device)
-	set("sessionId", e.context.Session)
-	set("appVersion", e.context.AppVersion)
-	set("traceparent", e.context.Traceparent)
+	for name, value := range e.context.Fields() {
+		f[name] = value
+	}
 	set("subject", e.principal.Subject)
 	set("scope", string(e.principal.Scope))
 	set("client", chimiddleware.GetClientIP(r.Context()))

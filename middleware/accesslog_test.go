@@ -56,7 +56,7 @@ func TestAccessLogSaysWhatHappened(t *testing.T) {
 	want := logrus.Fields{
 		"method": "POST", "route": "/v1/streams/{streamId}/batches", "status": 201, "streamId": uuid1, "durationMs": 1.5,
 		"bytesIn": int64(5), "bytesOut": int64(6), "correlationId": uuid2, "storeId": "s1", "userId": "u1",
-		"deviceId": "d1", "sessionId": "x1", "appVersion": "9", "traceparent": trace, "subject": "t1", "scope": "device",
+		"deviceId": "d1", "sessionId": "x1", "appVersion": "9", "traceparent": trace, "traceId": trace[3:35], "subject": "t1", "scope": "device",
 		"client": "192.0.2.7",
 	}
 	if !reflect.DeepEqual(e.Data, want) || e.Level != logrus.InfoLevel {

@@ -141,6 +141,8 @@ func checksOf(s *settings.Settings, con *console) []check {
 	if s.RedisURL != "" {
 		checks = append(checks, check{"redis", func(ctx context.Context) finding { return checkRedis(ctx, s, con.discard()) }})
 	}
+	checks = append(checks, check{"audit log", func(context.Context) finding { return checkSealing(s) }})
+	checks = append(checks, objectChecks(s)...)
 	switch s.Auth.Mode {
 	case "token":
 		checks = append(checks, check{"tokens", func(ctx context.Context) finding { return checkTokens(ctx, s, con) }})

@@ -14,6 +14,7 @@ import (
 	"github.com/holdfast-sync/holdfast"
 	"github.com/holdfast-sync/holdfast/internal/settings"
 	"github.com/holdfast-sync/holdfast/internal/testserver"
+	"github.com/holdfast-sync/holdfast/redact"
 	"github.com/holdfast-sync/holdfast/store/storetest"
 )
 
@@ -36,7 +37,7 @@ func BenchmarkIntake(b *testing.B) {
 func benchIntake(b *testing.B, url string, size int) {
 	log := logrus.New()
 	log.SetOutput(io.Discard)
-	log.SetFormatter(&logrus.JSONFormatter{})
+	log.SetFormatter(&redact.Formatter{Inner: jsonFormatter{}, Scanner: redact.Default}) // as serve does
 	s, err := settings.Load(settings.Sources{Environ: []string{"HOLDFAST_DATA_DIR=" + b.TempDir(), "HOLDFAST_DATABASE_URL=" + url}})
 	if err != nil {
 		b.Fatal(err)

@@ -33,7 +33,7 @@ func newLogger(w io.Writer, level, format string, terminal bool, scanner *redact
 	logger := logrus.New()
 	logger.SetOutput(redact.NewWriter(w, scanner))
 	logger.SetLevel(parsed)
-	var inner logrus.Formatter = &logrus.JSONFormatter{TimestampFormat: time.RFC3339Nano, DisableHTMLEscape: true}
+	var inner logrus.Formatter = jsonFormatter{}
 	if format == "text" || format == "auto" && terminal {
 		inner = consoleFormatter{}
 	}

@@ -146,9 +146,21 @@ func (w *writer) groupWithin(ctx context.Context, calls []*call) {
 	}
 }
 
+// maxNamed bounds how many batches a log line names.
+const maxNamed = 20
+
+// correlations names the requests whose batches are in a group.
+func correlations(calls []*call) []string {
+	ids := make([]string, 0, min(len(calls), maxNamed))
+	for _, c := range calls[:min(len(calls), maxNamed)] {
+		ids = append(ids, c.Item.Batch.Correlation.String())
+	}
+	return ids
+}
+
 func (w *writer) fail(calls []*call, err error) {
 	told := written(err)
-	w.s.cfg.Logger.WithError(told).WithField("batches", len(calls)).Warn("a group of batches was not written")
+	w.s.cfg.Logger.WithError(told).WithField("batches", len(calls)).WithField("correlationIds", correlations(calls)).Warn("a group of batches was not written")
 	if w.conn != nil && (w.conn.IsClosed() || stateOf(err) == readOnly || errors.Is(told, store.ErrOutcomeUnknown)) {
 		w.drop()
 	}

@@ -73,7 +73,13 @@ func (s *Store) write() {
 func (s *Store) answer(calls []*call, errs []error) {
 	for i, c := range calls {
 		if errs[i] != nil && !errors.Is(errs[i], store.ErrConflict) && !errors.Is(errs[i], store.ErrNotFound) {
-			s.cfg.Logger.WithError(errs[i]).Warn("a group of batches was not written")
+			log := s.cfg.Logger.WithError(errs[i])
+			if step := c.Item.step; step != nil {
+				for name, value := range step.Batch.Context.Fields() {
+					log = log.WithField(name, value)
+				}
+			}
+			log.Warn("a batch was not written")
 		}
 		c.Finish(errs[i])
 	}
