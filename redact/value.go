@@ -148,6 +148,9 @@ func (p *pass) element(value int) (from, to int, quoted bool) {
 // the scheme, with all of its parameters.
 func (p *pass) header(start, value int) (from, to int, quoted bool) {
 	from = p.behindScheme(value, len(p.b))
+	if end := run(p.b, value, 32, isLetter); from == value && isScheme(p.b[value:end]) { // the word alone
+		return value, value, false
+	}
 	for to = from; ; {
 		to = p.headerPart(start, to)
 		next := to
@@ -194,6 +197,15 @@ var schemes = map[string]bool{
 	"scram-sha-256": true, "scram-sha-1": true, "vapid": true, "goog4-rsa-sha256": true, "jwt": true, "splunk": true, "bot": true, "googlelogin": true, "hmac": true, "genie": true, "genieKey": true, "mac": true,
 }
 
+func isScheme(name []byte) bool {
+	var buffer [32]byte
+	word := buffer[:0]
+	for _, c := range name {
+		word = append(word, lower(c))
+	}
+	return schemes[string(word)]
+}
+
 // behindScheme skips the scheme and the blanks behind it.
 func (p *pass) behindScheme(from, to int) int {
 	end := from
@@ -203,12 +215,7 @@ func (p *pass) behindScheme(from, to int) int {
 	if end == to || !isBlank(p.b[end]) {
 		return from
 	}
-	var name [32]byte
-	word := name[:0]
-	for _, c := range p.b[from:end] {
-		word = append(word, lower(c))
-	}
-	if !schemes[string(word)] {
+	if !isScheme(p.b[from:end]) {
 		return from
 	}
 	for end < to && isBlank(p.b[end]) {

@@ -163,7 +163,7 @@ func (p *pass) separator(start, end int) (s sep, value int) {
 	case c == '-' && p.byteAt(i+1) == '>':
 		s = sepEqual
 		i += 2
-	case c == ',' && quoted:
+	case c == ',' && quoted && b[end] != '`' && start >= 2 && (b[start-2] == '(' || b[start-2] == '['):
 		s = sepTuple
 		i++
 	case c == '(' && i == end:
