@@ -27,6 +27,7 @@ var secretLines = []string{
 	// birth, papers
 	"dob ⟦1980-05-17⟧", "DOB: ⟦05/17/1980⟧", "born ⟦17 May 1980⟧ in", "date of birth ⟦May 17, 1980⟧", `{"birthDate":"⟦1980-05-17⟧"}`, "birthdate=⟦19800517⟧", "born on ⟦5/7/80⟧", "date_of_birth: ⟦17.05.1980⟧", `"dateOfBirth":"⟦1980-05-17⟧T00:00:00Z"`,
 	"passport ⟦X1234567⟧", "passport no. ⟦C01X00T47⟧", `{"passportNumber":"⟦123456789⟧"}`, "driver's license ⟦D1234567⟧", "driver license number: ⟦F255-9215-0094⟧", "DL: ⟦D1234567⟧", "licence no ⟦MORGA753116SM9IJ⟧", `driversLicense="⟦S530-4608-7654⟧"`, "license state CA ⟦B7654321⟧",
+	"License No.: ⟦D1234567⟧", "DL# ⟦D123-4567-8901⟧", "tel:⟦+1(415)5552671⟧",
 	// headers
 	"Authorization: Bearer ⟦abc.def-ghi_123⟧", "authorization: Basic ⟦dXNlcjpwYXNz⟧", `"Authorization":"Bearer ⟦tok123456⟧"`, "> Authorization: token ⟦1234abcd⟧", "Proxy-Authorization: Basic ⟦Zm9vOmJhcg==⟧", "map[Authorization:[Bearer ⟦xyz12345⟧] Accept:[*/*]]",
 	"Cookie: ⟦sid=abc123; theme=dark⟧", "Set-Cookie: ⟦session=s%3Aabc.def; Path=/; HttpOnly⟧", "X-Signature: ⟦9f86d081884c7d65⟧", "X-Hub-Signature-256: ⟦sha256=9f86d081884c⟧", "x-api-key: ⟦k-1234-abcd⟧", "X-Auth-Token: ⟦gAAAAABk⟧", "curl -H 'Authorization: Bearer ⟦abc123def456⟧' https://api",
@@ -40,6 +41,7 @@ var secretLines = []string{
 	"password is ⟦Tr0ub4dor&3⟧", `password "⟦hunter2⟧" rejected`, "client_secret=⟦abc123⟧", "clientSecret: ⟦abc123⟧", "private_key=⟦abc⟧", "aws_secret_access_key = ⟦wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY⟧", "session_token=⟦abc⟧", "refreshToken: ⟦abc⟧", "API key: ⟦abc123⟧", "pin=⟦1234⟧", `{"otp":"⟦123456⟧"}`,
 	`{"name":"DB_PASSWORD","value":"⟦hunter2⟧"}`, "- name: API_KEY\n  value: ⟦abc⟧", "('password', '⟦hunter2⟧')", "Pwd=⟦x⟧;Database=shop", "passphrase: ⟦correct horse⟧"[:12] + "⟦correct-horse⟧", `secret_key_base: ⟦abcdef⟧`[:0] + "secretKey=⟦abcdef⟧",
 	"OTP ⟦482913⟧ sent", "Your verification code is ⟦482913⟧", "machine api.example.com login joe password ⟦hunter2secret⟧", "Passwort: ⟦geheim123⟧",
+	"password = N'⟦abc12345⟧'", "docker login -u joe -p ⟦abc12345⟧ registry", "http --auth joe:⟦abc12345⟧ https://x", "spring.datasource.password=⟦hunter2⟧", "-Dpassword=⟦hunter2⟧",
 	// URLs
 	"postgres://app:⟦s3cr3t⟧@db:5432/shop", "redis://:⟦s3cr3t⟧@cache:6379/0", "https://joe:⟦pw⟧@example.com/x", "mongodb+srv://u:⟦p@ss⟧@h.mongodb.net/d", "amqp://guest:⟦s3cr3t⟧@mq/", "host=db user=app password=⟦s3cr3t⟧ dbname=x", "jdbc:postgresql://h/d?user=u&password=⟦s3cr3t⟧",
 	"GET /x?access_token=⟦abc⟧&page=2", "https://b.s3.amazonaws.com/k?X-Amz-Credential=⟦AKID%2F2026⟧&X-Amz-Signature=⟦fe5f80⟧", "https://a.blob.core.windows.net/c?sv=2020&sig=⟦abc%2Bdef⟧", "app:⟦s3cr3t⟧@tcp(127.0.0.1:3306)/shop", "https://hooks.slack.com/⟦services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX⟧",

@@ -56,6 +56,8 @@ func (p *pass) gap(i int) (next int, kind byte) {
 		if d := p.byteAt(next); d == ' ' || d == '-' || d == '.' {
 			next++
 		}
+	case c == '(':
+		kind = c
 	case c == ' ' && p.byteAt(next) == '(':
 		kind, next = '(', next+1
 	case c == ' ' && (p.byteAt(next) == '-' || p.byteAt(next) == '.') && p.byteAt(next+1) == ' ':

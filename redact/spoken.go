@@ -167,14 +167,14 @@ func (p *pass) option() {
 		value++
 	}
 	switch c := b[i+1]; {
-	case c == 'u' && isBlank(b[i+2]), hasFold(b[i:], "--user "), hasFold(b[i:], "--proxy-user "):
+	case c == 'u' && isBlank(b[i+2]), hasFold(b[i:], "--user "), hasFold(b[i:], "--auth "):
 		if p.command(i, "curl", "wget", "http") {
 			if c == '-' {
 				value = i + len("--user ")
 			}
 			p.userPassword(p.word1(value))
 		}
-	case c == 'p' && p.command(i, "sshpass"), c == 'a' && p.command(i, "redis-cli"), c == 'w' && p.command(i, "ldap"):
+	case c == 'p' && isBlank(b[i+2]) && p.command(i, "sshpass", "mongo", "docker login", "az login"), c == 'a' && p.command(i, "redis-cli"), c == 'w' && p.command(i, "ldap"):
 		if from, to := p.word1(value); !placeholder(b[from:to]) {
 			p.mask(from, to)
 		}

@@ -43,7 +43,7 @@ func (p *pass) extent(k kind, s sep, start, value int) (from, to int, quoted boo
 			from = p.behindScheme(from, to)
 		}
 		return from, to, true
-	case (c == 'b' || c == 'u' || c == 'r') && isQuote(p.byteAt(value+1)):
+	case hasByte([]byte("burENB"), c) && isQuote(p.byteAt(value+1)): // of Python, SQL
 		return value + 2, p.closing(value + 1), true
 	case c == '[' && p.byteAt(value+1) == ']' && hasFold(b[value:], "[]byte("):
 		return p.extent(k, s, start, value+7)

@@ -217,8 +217,8 @@ func (p *pass) named(k kind, start, end int) {
 		p.valueOf(k, s, start, value)
 	case k == kindBirth:
 		p.birth(value)
-	case k == kindPapers && s != sepNone:
-		p.papers(value)
+	case k == kindPapers && (s != sepNone || p.byteAt(end) == '.' || p.byteAt(end) == '#'):
+		p.papers(end)
 	case s == sepSpace:
 		p.verb(start, end, value)
 	case k.personal() && s == sepXML:
