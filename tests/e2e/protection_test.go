@@ -264,14 +264,18 @@ func TestTheCurlLineThatServePrints(t *testing.T) {
 
 func curlLine(t *testing.T, n *harness.Node) string {
 	t.Helper()
-	text := strings.ReplaceAll(n.Log(), "\\\n", " ")
-	for line := range strings.Lines(text) {
-		if at := strings.Index(line, "curl "); at >= 0 {
-			return strings.TrimSpace(line[at:])
+	found := ""
+	harness.Eventually(t, 5*time.Second, func() error { // it comes a moment after /readyz says so
+		text := strings.ReplaceAll(n.Log(), "\\\n", " ")
+		for line := range strings.Lines(text) {
+			if at := strings.Index(line, "curl "); at >= 0 && strings.HasSuffix(line, "\n") {
+				found = strings.TrimSpace(line[at:])
+				return nil
+			}
 		}
-	}
-	t.Fatalf("serve printed no curl line:\n%s", n.Log())
-	return ""
+		return fmt.Errorf("serve printed no curl line:\n%s", n.Log())
+	})
+	return found
 }
 
 // The example day arrives whole although the gateway is killed again and again.
