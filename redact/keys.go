@@ -45,7 +45,7 @@ var wholeWords = map[string]kind{
 	"motdepasse": kindSecret, "csrf": kindSecret, "xsrf": kindSecret, "sid": kindNone, "phpsessid": kindSecret, "connectsid": kindSecret,
 	"dsn": kindNone, "apikey": kindSecret, "xapikey": kindSecret, "authkey": kindSecret, "passcode": kindSecret, "pat": kindNone,
 	"authorization": kindHeader,
-	"cookie": kindCookie, "cookies": kindCookie, "setcookie": kindCookie, "cookie2": kindCookie,
+	"cookie":        kindCookie, "cookies": kindCookie, "setcookie": kindCookie, "cookie2": kindCookie,
 	"pin": kindPIN, "pincode": kindPIN, "mpin": kindPIN,
 	"cvv": kindCVV, "cvc": kindCVV, "cvv2": kindCVV, "cvc2": kindCVV, "csc": kindCVV, "cid": kindNone, "cvn": kindCVV, "cav2": kindCVV, "securitycode": kindCVV,
 	"ssn": kindSSN, "itin": kindSSN, "tin": kindSSN, "ssnitin": kindSSN, "socialsecurity": kindSSN, "socsec": kindSSN, "taxid": kindSSN, "taxpayerid": kindSSN,
