@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -37,23 +36,6 @@ const (
 	canaryToken    = "CanaryToken9f8e7d6c5b4a"
 	canaryCard     = "4111111111111111"
 )
-
-type lockedText struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedText) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedText) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
 
 func noCanary(t *testing.T, where, text string) {
 	t.Helper()
@@ -108,7 +90,7 @@ func TestNoWayAroundTheRedaction(t *testing.T) {
 			"S3 at its most talkative":    func(t *testing.T, l *logrus.Logger) { talkS3(t, l) },
 		} {
 			t.Run(format+", "+name, func(t *testing.T) {
-				var out lockedText
+				var out text
 				logger, err := newLogger(&out, "trace", format, false, redact.Default)
 				if err != nil {
 					t.Fatal(err)
@@ -172,6 +154,23 @@ func talkS3(t *testing.T, l *logrus.Logger) {
 	client.TraceOn(l.Out)
 	_, err = client.BucketExists(t.Context(), server.Bucket)
 	l.WithError(err).Errorf("secret=%s", testserver.S3Secret)
+}
+
+// Libraries are capped whatever the program's level is.
+func TestLibrariesAreCapped(t *testing.T) {
+	var out text
+	logger, err := newLogger(&out, "debug", "json", false, redact.Default)
+	if err != nil {
+		t.Fatal(err)
+	}
+	captureOthers(logger, "warn")
+	slog.Debug("wire dump")
+	slog.With("a", 1).WithGroup("g").Info("wire dump")
+	slog.Warn("worth a look")
+	logger.Debug("our own")
+	if got := out.String(); strings.Contains(got, "dump") || !strings.Contains(got, "worth a look") || !strings.Contains(got, "our own") {
+		t.Fatal(got)
+	}
 }
 
 // Problems tell nothing either.

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/sirupsen/logrus"
 
+	"github.com/holdfast-sync/holdfast"
 	"github.com/holdfast-sync/holdfast/internal/settings"
 	"github.com/holdfast-sync/holdfast/store"
 	"github.com/holdfast-sync/holdfast/store/postgres"
@@ -79,28 +80,44 @@ func (b backend) ready(ctx context.Context, open func(context.Context) (store.St
 	if !errors.Is(err, store.ErrSchema) {
 		return s, err
 	}
-	if err := b.migrate(ctx, err, logger); err != nil {
+	applied, err := b.migrate(ctx, err, logger)
+	if err != nil {
 		return nil, err
 	}
-	return open(ctx)
+	if s, err = open(ctx); err != nil || applied == 0 {
+		return s, err
+	}
+	if err := recordMigration(ctx, s); err != nil {
+		logger.WithError(err).Warn("that the schema was migrated could not be recorded")
+	}
+	return s, nil
 }
 
-// migrate applies what is pending; reason is what open said.
-func (b backend) migrate(ctx context.Context, reason error, logger logrus.FieldLogger) error {
+// recordMigration tells the audit log that somebody changed the schema.
+func recordMigration(ctx context.Context, s store.Audit) error {
+	e := operatorEvent(holdfast.ActionMigrated, "", time.Now())
+	e.Target = holdfast.AuditTarget{Kind: "database"}
+	return s.Record(ctx, []holdfast.AuditEvent{e})
+}
+
+// migrate applies what is pending, and says how many; reason is what open said.
+func (b backend) migrate(ctx context.Context, reason error, logger logrus.FieldLogger) (applied int, err error) {
 	m, err := b.migrator(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer func() { _ = m.Close() }()
 	if !b.embedded {
 		current, err := b.settled(ctx, m, reason)
 		if err != nil || current {
-			return err
+			return 0, err
 		}
 	}
-	return m.Up(ctx, func(one store.Migration) {
+	err = m.Up(ctx, func(one store.Migration) {
+		applied++
 		logger.WithField("migration", one.Version).WithField("name", one.Name).Info("migrating")
 	})
+	return applied, err
 }
 
 // migrationPause is between two looks at a schema that another node may be migrating.

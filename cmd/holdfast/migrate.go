@@ -59,6 +59,19 @@ Examples:
   holdfast migrate up --database-url postgres://holdfast@db/holdfast --output json`
 }
 
+// record tells the audit log.
+func (c *MigrateUpCmd) record(ctx context.Context, con *console) error {
+	s, err := c.load(con)
+	if err != nil {
+		return err
+	}
+	opened, err := backendOf(s, con.discard()).beside(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(recordMigration(ctx, opened), opened.Close())
+}
+
 // Run applies them.
 func (c *MigrateUpCmd) Run(ctx context.Context, con *console) error {
 	return c.with(ctx, con, func(m store.Migrator) error {
@@ -69,6 +82,9 @@ func (c *MigrateUpCmd) Run(ctx context.Context, con *console) error {
 				fmt.Fprintf(con.out, "applying %d %s\n", one.Version, one.Name)
 			}
 		})
+		if err == nil && len(applied) > 0 {
+			err = c.record(ctx, con)
+		}
 		if err != nil {
 			return err
 		}

@@ -34,6 +34,8 @@ func newTestStore() *testStore { return &testStore{closed: make(chan struct{})} 
 
 func (s *testStore) Ping(context.Context) error { return nil }
 
+func (s *testStore) Record(context.Context, []holdfast.AuditEvent) error { return nil }
+
 func (s *testStore) Close() error { close(s.closed); return nil }
 
 // testMigrator has two migrations, the first of which was applied at a time.

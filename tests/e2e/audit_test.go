@@ -141,6 +141,9 @@ func TestAuditNeedsItsScope(t *testing.T) {
 			t.Errorf("%s: %d %s", path, a.Status, a.Body)
 		}
 	}
+	if e := events(t, n, "action=database.migrated", 1, auditor...)[0]; e["actorKind"] != "operator" || e["targetKind"] != "database" {
+		t.Error(e)
+	}
 	denied := events(t, n, "action=access.denied&outcome=denied&code=forbidden&actorKind=device", 3, auditor...)
 	if denied[0]["target"] == "" || denied[0]["actorScope"] != "device" {
 		t.Error(denied[0])
