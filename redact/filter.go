@@ -62,7 +62,7 @@ const stride = 3
 // spokenWords matter without : or = behind them.
 var spokenWords = []string{
 	"password", "passwort", "passwd", "passphrase", "passcode", "bearer ", "basic ", "identified", "insert", "passport", "license", "licence", "sshpass", "mongo ", "mongosh", "mongodump", "docker login", "az login", "redis-", "mysql ", "mysqldump",
-	"mariadb", "curl -", "wget -", "http -", "secret", "ldapsearch", "birth ", "birthd", "born on", "born in", "-----begin", "b3blbnnz", "--token", "token ", "token is", "api-key", "api key", "access key", "access-key", "private-key",
+	"mariadb", "curl -", "wget -", "http -", "secret", "ldapsearch", "birth ", "birthd", "born on", "born in", "-----begin", "b3blbnnz", "--token", "token ", "token is", "api-key", "api key", "access key", "access_key", "secret_key", "private_key", "api_key", "access-key", "private-key",
 	"private key", "driver", "signature ", "credential", "hooks.slack", "api/webhooks", "contrase", "--pass", " --pwd", "born ja", "born fe", "born ma", "born ap", "born ju", "born au", "born se", "born oc", "born no", "born 0", "born 1", "born 2", "born 3", "born de", "dob ja", "dob fe", "dob ma", "dob ap", "dob ju", "dob au", "dob se", "dob oc", "dob no", "dob de", "verification code", "geboren", "dl no", "dl num", "\"token\"", "'token'", "auth key", "kennwort",
 }
 
@@ -307,7 +307,9 @@ func (s *Scanner) stop(class uint8, b []byte, i int) int {
 			c = at(k + 1)
 		}
 		dirty = c == 'u' || c == 'x'
-		c = at(i + 1)
+		if c = at(i + 1); dirty {
+			return -1
+		}
 		if c == '\\' || c == 'n' || c == 'r' || c == 't' {
 			return i + 2
 		}

@@ -65,6 +65,12 @@ func (p *pass) step(c byte) {
 		p.word()
 	case isDigit(c), (c == '+' || c == '(') && p.i+1 < len(p.b) && (isDigit(p.b[p.i+1]) || p.b[p.i+1] == '+' || p.b[p.i+1] == '('):
 		p.number()
+	case c == '$':
+		if n := tokenAt(p.b, p.i); n > 0 {
+			p.mask(p.i, p.i+n)
+		} else {
+			p.i++
+		}
 	case c == '@':
 		p.at()
 	case c == ':' && p.has("://"):

@@ -14,6 +14,12 @@ func (p *pass) spoken(start, end, value int) {
 			return
 		}
 	}
+	if hasSuffixFold(name, "key") { // aws configure set aws_secret_access_key …
+		if to := run(p.b, value, 512, isToken); to-value >= 20 && opaque(p.b[value:to]) && !uuidAt(p.b, value) {
+			p.mask(value, to)
+			return
+		}
+	}
 	switch {
 	case hasSuffixFold(name, "bearer"):
 		p.bearer(value)

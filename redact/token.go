@@ -102,6 +102,15 @@ var prefixes = index([]prefix{
 	{"FLWSECK", 20, isBase64URL},
 	{"access_token$", 20, isToken},
 	{"AAAA", 120, isToken},
+	{"$2a$", 40, isCrypt},
+	{"$2b$", 40, isCrypt},
+	{"$2y$", 40, isCrypt},
+	{"$argon2", 30, isCrypt},
+	{"$6$", 30, isCrypt},
+	{"$5$", 30, isCrypt},
+	{"$1$", 20, isCrypt},
+	{"$y$", 30, isCrypt},
+	{"$scrypt$", 30, isCrypt}, // crypt(5)
 	{"ops_eyJ", 30, isToken},
 	{"A3T", 20, isUpperNum},
 	{"sl.", 60, isDotted},
@@ -117,8 +126,9 @@ var prefixes = index([]prefix{
 	{"re_", 24, isName},
 })
 
-func isHex2(c byte) bool { return isHex(c) }
-func isJWT(c byte) bool  { return isAlnum(c) || c == '-' || c == '_' || c == '.' || c == '=' }
+func isCrypt(c byte) bool { return isToken(c) || c == '$' || c == ',' }
+func isHex2(c byte) bool  { return isHex(c) }
+func isJWT(c byte) bool   { return isAlnum(c) || c == '-' || c == '_' || c == '.' || c == '=' }
 
 func index(all []prefix) (by [256][]prefix) {
 	for _, p := range all {
