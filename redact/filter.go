@@ -302,17 +302,17 @@ func (s *Scanner) stop(class uint8, b []byte, i int) int {
 		}
 		return i + width
 	case backslash:
-		c := at(i + 1)
-		for k := i + 1; c == '\\' && k < len(b); k++ { // \\u0061 in JSON in JSON
-			c = at(k + 1)
+		end := i
+		for at(end) == '\\' { // a whole run at once: \\u0061 in JSON in JSON
+			end++
 		}
-		dirty = c == 'u' || c == 'x'
-		if c = at(i + 1); dirty {
+		switch at(end) {
+		case 'u', 'x':
 			return -1
+		case 'n', 'r', 't':
+			end++
 		}
-		if c == '\\' || c == 'n' || c == 'r' || c == 't' {
-			return i + 2
-		}
+		return end
 	case percent:
 		dirty = isHex(at(i+1)) && isHex(at(i+2))
 	case ampersand:

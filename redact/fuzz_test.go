@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 )
 
@@ -47,8 +48,8 @@ func FuzzScanner(f *testing.F) {
 
 // hostileParts are repeated to look for work that grows faster than the line.
 var hostileParts = []string{
-	"password=", `"password":"`, `password:'`, "ssn:'a ", "insert into t (", "insert (a,", "-----BEGIN PRIVATE ", "<password ", "identified with ", "1 ", "1-", "4111 ", "(", "+(", "@", "a@", "a.", "://", "://a@", "x://a:",
-	" -u ", " -p'", " -a \"", "eyJ", "AKIA", "a_", "a-", "Authorization: Digest a=\"", "cookie: a; ", `\`, `\\u005c`, "%25", "&amp;", "&#", "name=password ", "value=", "DE89", "ab12", "\u200b", "\x1b[", "<![CDATA[", "token:[", "token:[[", "born jan 1 ", "license ", "curl -u a", "''", "ssn ''a''",
+	"password=", `"password":"`, `password:'`, "ssn:'a ", "insert into t (", "insert (a,", "insert into a(b) values (", "-----BEGIN PRIVATE ", "<password ", "identified with ", "1 ", "1-", "4111 ", "(", "+(", "@", "a@", "a.", "://", "://a@", "x://a:",
+	" -u ", " -p'", " -a \"", "eyJ", "AKIA", "a_", "a-", "Authorization: Digest a=\"", "cookie: a; ", `\`, `\\u005c`, "%25", "&amp;", "&#", "name=password ", "value=", "DE89", "ab12", "\u200b", "\x1b[", "<![CDATA[", "token:[", "token:[[", "born jan 1 ", "license ", "sk-a-", "SG.a-", "token:[{", "((", "+(", "xoxb--", "$2a$", "curl -u a", "''", "ssn ''a''",
 }
 
 func TestCostIsLinear(t *testing.T) {
@@ -62,6 +63,26 @@ func TestCostIsLinear(t *testing.T) {
 			if p.steps > stepsPerByte*len(line) {
 				t.Errorf("%q: %d steps a byte", unit, p.steps/len(line))
 			}
+		}
+	}
+}
+
+// Both looks at a line four times as long take about four times as long, not sixteen:
+// whatever the steps above do not count shows here.
+func TestTimeIsLinear(t *testing.T) {
+	took := func(unit string, n int) time.Duration {
+		line := []byte(strings.Repeat(unit, n/len(unit)))
+		var p pass
+		p.s = Default
+		began := time.Now()
+		Default.Clean(line)
+		p.run(nil, line)
+		return time.Since(began)
+	}
+	for _, part := range hostileParts {
+		short, long := took(part, 50_000), took(part, 200_000)
+		if long > 10*short+200*time.Millisecond {
+			t.Errorf("%q: %v for 50 kB, %v for 200 kB", part, short, long)
 		}
 	}
 }

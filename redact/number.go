@@ -22,7 +22,7 @@ const (
 func (p *pass) gather(i int) (n numbers) {
 	b := p.b
 	n.start = i
-	for i < len(b) && (b[i] == '+' || b[i] == '(') {
+	for i < len(b) && i < n.start+3 && (b[i] == '+' || b[i] == '(') {
 		n.plus = n.plus || b[i] == '+'
 		n.paren = n.paren || b[i] == '('
 		i++

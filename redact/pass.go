@@ -20,8 +20,10 @@ type pass struct {
 	pending    kind
 	pendingEnd int
 	// own is set while the value of a configured key is looked at.
-	own   bool
-	steps int
+	own bool
+	// inserting is set while the values of an INSERT are looked at: none stands in another's.
+	inserting bool
+	steps     int
 }
 
 type place struct{ from, to int }

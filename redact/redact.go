@@ -125,6 +125,9 @@ func parsePattern(text string) (pattern, error) {
 	return p, nil
 }
 
+// maxMatch bounds what a pattern takes.
+const maxMatch = 512
+
 // match is how many bytes of b the pattern takes from its beginning, 0 for none.
 // It never goes back: a repeated class takes all that it can.
 func (p *pattern) match(b []byte) int {
@@ -134,7 +137,7 @@ func (p *pattern) match(b []byte) int {
 			return 0
 		}
 		i++
-		for part.more && i < len(b) && part.takes(b[i]) {
+		for part.more && i < min(len(b), maxMatch) && part.takes(b[i]) {
 			i++
 		}
 	}

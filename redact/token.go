@@ -137,6 +137,9 @@ func index(all []prefix) (by [256][]prefix) {
 	return by
 }
 
+// probe is how much of a key is looked at before it is believed to be one.
+const probe = 256
+
 // tokenAt is the length of the provider's key, JWT or such that begins at i; 0 for none.
 func tokenAt(b []byte, i int) int {
 	if i > 0 && (isAlnum(b[i-1]) || b[i-1] == '_') {
@@ -146,11 +149,15 @@ func tokenAt(b []byte, i int) int {
 		if len(b)-i < p.least || string(b[i:i+len(p.text)]) != p.text {
 			continue
 		}
-		end := run(b, i+len(p.text), valueLimit, p.class)
+		end := run(b, i+len(p.text), probe, p.class)
+		if end-i < p.least || !p.plausible(b[i:end]) {
+			continue
+		}
+		end = run(b, end, valueLimit, p.class)
 		for end > i && (b[end-1] == '.' || b[end-1] == '-') {
 			end--
 		}
-		if end-i >= p.least && p.plausible(b[i:end]) && (end == len(b) || !isAlnum(b[end])) {
+		if end-i >= p.least && (end == len(b) || end-i >= valueLimit || !isAlnum(b[end])) {
 			return end - i
 		}
 	}

@@ -96,7 +96,7 @@ func (p *pass) closingWithin(i, limit int) int {
 }
 
 func (p *pass) bracket(i int) int {
-	end := min(len(p.b), i+4096)
+	end := min(len(p.b), i+1024)
 	depth := 0
 	for k := i; k < end; k++ {
 		switch p.b[k] {

@@ -192,8 +192,10 @@ func (p *pass) tagged(start int) bool {
 
 // named does what a name asks for.
 func (p *pass) named(k kind, start, end int) {
-	if equalFold(p.b[start:end], "insert") {
+	if equalFold(p.b[start:end], "insert") && !p.inserting {
+		p.inserting = true
 		p.insert(end)
+		p.inserting = false
 		return
 	}
 	if p.own = k == kindOwn; p.own {
