@@ -81,7 +81,7 @@ func (c *cursor) settle(asked time.Time, more bool) {
 }
 
 // exportPage is how many events an export holds in memory.
-const exportPage = 1000
+const exportPage = 5000
 
 // Export yields every event of a filter, oldest first, in constant memory; it records
 // the read first. What is recorded after it began is not in it.

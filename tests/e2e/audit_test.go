@@ -1,9 +1,12 @@
 package e2e_test
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -212,5 +215,43 @@ func TestAuditIsSealedAndVerified(t *testing.T) {
 	east.Kill()
 	if out, errs, code := harness.Command(t, dir, []string{"HOLDFAST_DATABASE_URL=" + database, "HOLDFAST_OBJECT_STORES=" + sites, "HOLDFAST_AUDIT_SEALING_KEY_FILE=" + dir + "/sealing.key"}, "audit", "verify"); code != 1 || !strings.Contains(errs, "not everything could be looked at") {
 		t.Fatal(code, out, errs)
+	}
+}
+
+// An export of any size needs no more memory than a small one.
+func TestAuditExportsInConstantMemory(t *testing.T) {
+	pg := testserver.Postgres(t)
+	database := pg.NewDatabase(t)
+	n := harness.Start(t, harness.Options{DatabaseURL: database})
+	before := harness.PeakMemory(n.PID())
+	const rows = 200_000 // about 100 MB of NDJSON
+	pg.Exec(t, database[strings.LastIndexByte(database, '/')+1:strings.IndexByte(database, '?')], fmt.Sprintf(
+		`INSERT INTO audit_events (at, id, action, outcome, epoch, shop, details) SELECT now() - i * interval '1 ms', gen_random_uuid(), 'request.refused', 'failure', 1, '0042', '{"x":"' || repeat('y', 300) || '"}' FROM generate_series(1, %d) i; ANALYZE audit_events`, rows)) // as autovacuum does
+	for _, format := range []string{"ndjson", "csv"} {
+		res, err := http.Get(n.URL + "/v1/audit/events?store=0042&format=" + format)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewReaderSize(res.Body, 64<<10)
+		count := 0
+		for {
+			if _, err := lines.ReadSlice('\n'); err != nil {
+				if !errors.Is(err, io.EOF) {
+					t.Fatal(err)
+				}
+				break
+			}
+			count++
+		}
+		_ = res.Body.Close()
+		if format == "csv" {
+			count-- // the heading
+		}
+		if count != rows {
+			t.Fatalf("%s: %d events of %d", format, count, rows)
+		}
+	}
+	if grown := harness.PeakMemory(n.PID()) - before; grown > 100<<20 {
+		t.Fatalf("the peak grew by %d MiB", grown>>20)
 	}
 }
