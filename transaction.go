@@ -22,6 +22,8 @@ type Transaction struct {
 	Raw []byte
 	// Hash is SHA-256 of Raw.
 	Hash Hash
+	// Attachments are the files that belong to it.
+	Attachments []AttachmentRef
 }
 
 // StoredTransaction is a transaction read back, with what is known of it.

@@ -1,5 +1,5 @@
 // Package objectstore is the contract of a place for objects: octets under a name,
-// put once, never changed and never taken away. Each kind of place is a folder
+// put once, never changed, and never taken away but for what is [Transient]. Each kind of place is a folder
 // below (files, s3) and passes the suite in objectstoretest.
 package objectstore
 
@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"iter"
 	"strings"
@@ -55,6 +56,53 @@ type Getter interface {
 	Stat(ctx context.Context, name string) (Info, error)
 }
 
+// Part is one that an assembly holds.
+type Part struct {
+	Number int    // 1 to 10,000; parts stand in the order of their numbers, which may leave some out
+	Size   int64  // bytes
+	Tag    string // as the store named it
+}
+
+// Assembly is an object that comes in parts and is not there yet.
+type Assembly struct {
+	Name  string
+	ID    string
+	Began time.Time
+}
+
+// Assembler keeps an object that comes in parts, one after the other, from whichever process. What it holds
+// is no object: it is not listed and can't be read.
+type Assembler interface {
+	// MinPart is the least size of a part that is not the last one, in bytes.
+	MinPart() int64
+	// Begin opens an assembly for a name. Several for one name may be open.
+	Begin(ctx context.Context, name string) (id string, err error)
+	// PutPart keeps exactly size octets as a part, on disk when it returns; one that was put before under
+	// its number is replaced. [ErrNotFound] when the assembly is not open, [ErrMismatch] for more or fewer octets.
+	PutPart(ctx context.Context, name, id string, number int, size int64, octets io.Reader) (Part, error)
+	// Complete makes the parts an object, once: [ErrExists] when the name is taken. Like [Putter.Put], all or
+	// nothing, and [ErrUnavailable] may mean that only the answer was lost. [ErrNotFound] when the assembly is not
+	// open: it may have been completed before. Parts that are not named are dropped. Whatever it returns but
+	// [ErrUnavailable], the assembly is not open any more.
+	Complete(ctx context.Context, name, id string, parts []Part) error
+	// Abort drops an assembly and its parts; nil when it is not open.
+	Abort(ctx context.Context, name, id string) error
+	// Assemblies yields those that are open, of names that begin with prefix, in no order.
+	Assemblies(ctx context.Context, prefix string) iter.Seq2[Assembly, error]
+}
+
+// Transient is the beginning of the names of objects that are not there to stay. Nothing else can be taken away.
+const Transient = "uploads/"
+
+// Stager handles objects that are not there to stay.
+type Stager interface {
+	// Remove takes away an object whose name begins with [Transient], else [ErrName]; nil when it is not there.
+	Remove(ctx context.Context, name string) error
+	// Adopt gives an object whose name begins with [Transient] another name, one that does not, once: [ErrExists] when
+	// that is taken. Like [Putter.Put], all or nothing. The old name may go or stay.
+	Adopt(ctx context.Context, from, to string) error
+}
+
 // Lister lists objects.
 type Lister interface {
 	// List yields the objects whose names begin with prefix and come behind after, in the order of their bytes.
@@ -66,6 +114,8 @@ type Store interface {
 	Putter
 	Getter
 	Lister
+	Assembler
+	Stager
 	// Ping is nil when reads should work.
 	Ping(ctx context.Context) error
 	Close() error
@@ -97,29 +147,27 @@ func inName(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '_' || c == '-'
 }
 
-// Checked reads octets and fails with [ErrMismatch] at their end unless they are as announced.
+// Checked reads octets and fails with [ErrMismatch] unless they are as announced; of octets with another
+// digest it never gives the last ones, so that whoever counts them does not have them all.
 func Checked(octets io.Reader, size int64, digest Digest) io.Reader {
 	return &checked{r: octets, left: size, want: digest, sum: sha256.New()}
 }
 
 type checked struct {
-	r    io.Reader
-	left int64
-	want Digest
-	sum  interface {
-		io.Writer
-		Sum([]byte) []byte
-	}
+	r     io.Reader
+	left  int64
+	want  Digest
+	sum   hash.Hash
+	ended bool // all octets were as announced
 }
 
 // Read gives no more than the size announced.
 func (c *checked) Read(p []byte) (int, error) {
-	if c.left == 0 {
-		var one [1]byte
-		if n, _ := io.ReadFull(c.r, one[:]); n > 0 || Digest(c.sum.Sum(nil)) != c.want {
-			return 0, ErrMismatch
-		}
+	if c.ended {
 		return 0, io.EOF
+	}
+	if c.left == 0 { // of no octets at all
+		return 0, c.end()
 	}
 	if int64(len(p)) > c.left {
 		p = p[:c.left]
@@ -127,11 +175,26 @@ func (c *checked) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	_, _ = c.sum.Write(p[:n])
 	c.left -= int64(n)
-	if errors.Is(err, io.EOF) {
-		if c.left > 0 {
-			return n, ErrMismatch
+	switch {
+	case n > 0 && c.left == 0:
+		if err := c.end(); !errors.Is(err, io.EOF) {
+			return 0, err
 		}
-		err = nil
+		return n, nil
+	case errors.Is(err, io.EOF):
+		return n, ErrMismatch
 	}
 	return n, err
+}
+
+// end is io.EOF when nothing follows and the digest is right.
+func (c *checked) end() error {
+	var one [1]byte
+	if n, err := io.ReadFull(c.r, one[:]); n == 0 && !errors.Is(err, io.EOF) {
+		return err
+	} else if n > 0 || Digest(c.sum.Sum(nil)) != c.want {
+		return ErrMismatch
+	}
+	c.ended = true
+	return io.EOF
 }

@@ -138,6 +138,8 @@ type Store interface {
 	Audit
 	Segments
 	Retention
+	Attachments
+	Uploads
 	Health
 	// Close finishes what runs, refuses what comes, and lets go of the database.
 	Close() error
