@@ -52,7 +52,7 @@ type AuditActor struct {
 
 // AuditTarget is what it was done to.
 type AuditTarget struct {
-	Kind string // transactions, batch, session, route, token, audit-log or database
+	Kind string // transactions, batch, session, route, token, attachment, audit-log or database
 	ID   string
 }
 
@@ -88,6 +88,8 @@ const (
 	ActionAuditSealed   AuditAction = "audit.sealed"
 	ActionAuditReleased AuditAction = "audit.released" // let go by retention
 	ActionMigrated      AuditAction = "database.migrated"
+	ActionAttached      AuditAction = "attachment.stored" // the first copy of a file is held
+	ActionLost          AuditAction = "attachment.lost"   // a site does not hold the copy that it held
 )
 
 // AuditSegment is the record of a sealed part of the audit log; the sealed rows'

@@ -27,3 +27,15 @@ type Hash [sha256.Size]byte
 
 // HashOf hashes the octets of one transaction.
 func HashOf(b []byte) Hash { return sha256.Sum256(b) }
+
+// String is 64 lower-case hexadecimal digits.
+func (h Hash) String() string { return hex.EncodeToString(h[:]) }
+
+// ParseHash reads 64 hexadecimal digits of either case.
+func ParseHash(text string) (h Hash, ok bool) {
+	if len(text) != hex.EncodedLen(len(h)) {
+		return Hash{}, false
+	}
+	_, err := hex.Decode(h[:], []byte(text))
+	return h, err == nil
+}

@@ -32,6 +32,12 @@ const (
 	CodeRequestTimeout       Code = "request-timeout"
 	CodeHeadersTooLarge      Code = "headers-too-large"
 	CodeInternal             Code = "internal"
+	// Of attachments.
+	CodeDigestMismatch     Code = "digest-mismatch"
+	CodeOffsetMismatch     Code = "offset-mismatch"
+	CodeTooManyUploads     Code = "too-many-uploads"
+	CodeUploadInterrupted  Code = "upload-interrupted"
+	CodeUnsupportedVersion Code = "unsupported-version"
 	// CodeSchemaViolation is the code of a quarantined transaction's problem.
 	CodeSchemaViolation Code = "schema-violation"
 )
