@@ -27,6 +27,17 @@ type NamedAttachment struct {
 	Copies      int // in how many sites it is held; 0: it is missing
 }
 
+// NamedQuery asks for attachments that a stream's transactions name, ordered by seq and digest.
+type NamedQuery struct {
+	Stream ID
+	// AfterSeq and AfterDigest are the last one of the page before; zero for the first page.
+	AfterSeq    int64
+	AfterDigest Hash
+	// Below leaves out those held in that many sites or more; 0: all are told.
+	Below int
+	Limit int // 1 to 10,000
+}
+
 // Upload is an attachment that is on its way in. Any node may go on with it.
 type Upload struct {
 	ID    ID

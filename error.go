@@ -33,11 +33,12 @@ const (
 	CodeHeadersTooLarge      Code = "headers-too-large"
 	CodeInternal             Code = "internal"
 	// Of attachments.
-	CodeDigestMismatch     Code = "digest-mismatch"
-	CodeOffsetMismatch     Code = "offset-mismatch"
-	CodeTooManyUploads     Code = "too-many-uploads"
-	CodeUploadInterrupted  Code = "upload-interrupted"
-	CodeUnsupportedVersion Code = "unsupported-version"
+	CodeDigestMismatch      Code = "digest-mismatch"
+	CodeOffsetMismatch      Code = "offset-mismatch"
+	CodeTooManyUploads      Code = "too-many-uploads"
+	CodeUploadInterrupted   Code = "upload-interrupted"
+	CodeUnsupportedVersion  Code = "unsupported-version"
+	CodeRangeNotSatisfiable Code = "range-not-satisfiable"
 	// CodeSchemaViolation is the code of a quarantined transaction's problem.
 	CodeSchemaViolation Code = "schema-violation"
 )

@@ -37,6 +37,8 @@ type StreamState struct {
 	DeliveredThrough int64
 	Quarantined      int64
 	Undelivered      int64
+	// MissingAttachments counts the files named that are held nowhere, at most 1000.
+	MissingAttachments int64
 	// Queue is the last one the device reported, nil when it never did.
 	Queue *Queue
 }

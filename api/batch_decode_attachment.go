@@ -1,6 +1,8 @@
 package api
 
 import (
+	"encoding/hex"
+
 	"github.com/holdfast-sync/holdfast"
 	"github.com/holdfast-sync/holdfast/internal/jsonscan"
 )
@@ -13,29 +15,31 @@ const (
 	memberName
 )
 
-func (d *batchDecoder) oneAttachment() {
+// oneAttachment reads one; what of it can't be read stays zero.
+func (d *batchDecoder) oneAttachment() (ref holdfast.AttachmentRef) {
 	if !d.is(jsonscan.Object, "", "must be an object") {
-		return
+		return ref
 	}
 	var seen members
 	d.s.Enter()
 	for name, more := d.s.Member(); more; name, more = d.s.Member() {
-		d.attachmentMember(name, &seen)
+		d.attachmentMember(name, &ref, &seen)
 	}
 	d.require(seen, memberSHA256, "sha256")
 	d.require(seen, memberSize, "size")
 	d.require(seen, memberContentType, "contentType")
+	return ref
 }
 
-func (d *batchDecoder) attachmentMember(name jsonscan.Text, seen *members) {
+func (d *batchDecoder) attachmentMember(name jsonscan.Text, ref *holdfast.AttachmentRef, seen *members) {
 	switch {
 	case name.Is("sha256"):
 		if d.first(seen, memberSHA256, "sha256") {
-			d.sha256()
+			ref.Digest = d.sha256()
 		}
 	case name.Is("size"):
 		if d.first(seen, memberSize, "size") {
-			d.number("size", 0)
+			ref.Size = d.number("size", 0)
 		}
 	case name.Is("contentType"):
 		if d.first(seen, memberContentType, "contentType") {
@@ -50,21 +54,15 @@ func (d *batchDecoder) attachmentMember(name jsonscan.Text, seen *members) {
 	}
 }
 
-func (d *batchDecoder) sha256() {
+func (d *batchDecoder) sha256() (h holdfast.Hash) {
 	if !d.is(jsonscan.String, "sha256", "must be a string") {
-		return
+		return h
 	}
-	if b, _ := d.s.Text().Bytes(); !isHash(b) {
+	b, _ := d.s.Text().Bytes()
+	if len(b) != hex.EncodedLen(len(h)) {
+		d.wrong("sha256", "must be 64 hexadecimal digits")
+	} else if _, err := hex.Decode(h[:], b); err != nil {
 		d.wrong("sha256", "must be 64 hexadecimal digits")
 	}
-}
-
-// isHash says whether b is a SHA-256 in hexadecimal digits of either case.
-func isHash(b []byte) bool {
-	for _, c := range b {
-		if (c < '0' || c > '9') && (c < 'a' || c > 'f') && (c < 'A' || c > 'F') {
-			return false
-		}
-	}
-	return len(b) == 2*len(holdfast.Hash{})
+	return h
 }

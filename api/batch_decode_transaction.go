@@ -95,7 +95,7 @@ func (d *batchDecoder) checked(name jsonscan.Text, tx *holdfast.Transaction, see
 		}
 	case name.Is("attachments"):
 		if d.first(seen, memberAttachments, "attachments") {
-			d.attachments()
+			tx.Attachments = d.attachments()
 		}
 	default:
 		d.s.Skip()
@@ -168,9 +168,9 @@ func (d *batchDecoder) entity() {
 	d.require(seen, 1, "id")
 }
 
-func (d *batchDecoder) attachments() {
+func (d *batchDecoder) attachments() (named []holdfast.AttachmentRef) {
 	if !d.is(jsonscan.Array, "attachments", "must be an array") {
-		return
+		return nil
 	}
 	n := 0
 	for d.s.Enter(); d.s.Element(); n++ {
@@ -179,10 +179,11 @@ func (d *batchDecoder) attachments() {
 			continue
 		}
 		d.attachment = n
-		d.oneAttachment()
+		named = append(named, d.oneAttachment())
 		d.attachment = nowhere
 	}
 	if n > maxAttachments {
 		d.wrong("attachments", fmt.Sprintf("must be at most %d", maxAttachments))
 	}
+	return named
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -136,7 +137,7 @@ func (d *document) each() ([]pathOperation, error) {
 				return nil, err
 			}
 		}
-		for _, method := range []string{"get", "post", "put", "patch", "delete"} {
+		for _, method := range []string{"head", "get", "post", "put", "patch", "delete", "options"} {
 			n, ok := path.Value[method]
 			if !ok {
 				continue
@@ -170,16 +171,16 @@ func (op *OperationObject) scopes() (public bool, scopes []holdfast.Scope) {
 type Operation struct {
 	Public  bool // needs no credentials
 	Scopes  []holdfast.Scope
-	HasBody bool
+	HasBody bool // of JSON, to be read before the handler is asked
 }
 
 // Operation finds an operation by its method and route pattern. One that is not
 // in the document is nobody's: no scope may call it.
 func (s *Server) Operation(method, pattern string) Operation {
-	if method == http.MethodHead {
-		method = http.MethodGet
+	if op, own := s.operations[method+" "+pattern]; own || method != http.MethodHead {
+		return op
 	}
-	return s.operations[method+" "+pattern]
+	return s.operations[http.MethodGet+" "+pattern]
 }
 
 // Access is [Server.Operation] as the authentication asks it.
@@ -195,7 +196,10 @@ func (d *document) operations() (map[string]Operation, error) {
 	}
 	table := make(map[string]Operation, len(all))
 	for i := range all {
-		op := Operation{HasBody: all[i].RequestBody != nil}
+		op := Operation{}
+		if body := all[i].RequestBody; body != nil {
+			op.HasBody = slices.ContainsFunc(body.Content, func(c entry[media]) bool { return c.Key == "application/json" })
+		}
 		op.Public, op.Scopes = all[i].scopes()
 		table[all[i].Method+" "+all[i].Path] = op
 	}

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"net/http"
 
 	"github.com/sirupsen/logrus"
 
@@ -15,6 +16,7 @@ type Streams interface {
 	Batch(ctx context.Context, stream, correlation holdfast.ID) (holdfast.Receipt, error)
 	Stream(ctx context.Context, stream holdfast.ID) (holdfast.StreamState, error)
 	Transaction(ctx context.Context, stream holdfast.ID, seq int64) (holdfast.StoredTransaction, holdfast.Watermarks, error)
+	Attachments(ctx context.Context, q holdfast.NamedQuery) ([]holdfast.NamedAttachment, holdfast.Watermarks, error)
 	ReportQueue(stream holdfast.ID, q holdfast.Queue)
 }
 
@@ -44,19 +46,22 @@ type Metrics interface {
 
 // Config is what a [Server] works with.
 type Config struct {
-	Streams   Streams
-	Audit     Audit
-	Admission Admission
-	Health    Health
-	Metrics   Metrics // nil: there are none
-	Limits    Limits  // zero: [DefaultLimits]
-	Logger    logrus.FieldLogger
+	Streams Streams
+	Audit   Audit
+	// Attachments are read and put by the server itself; Uploads serves tus below /v1/attachments.
+	Attachments Attachments
+	Uploads     http.Handler
+	Admission   Admission
+	Health      Health
+	Metrics     Metrics // nil: there are none
+	Limits      Limits  // zero: [DefaultLimits]
+	Logger      logrus.FieldLogger
 }
 
 // Validate says what is missing.
 func (c Config) Validate() error {
-	if c.Streams == nil || c.Audit == nil || c.Admission == nil || c.Health == nil || c.Logger == nil {
-		return errors.New("api: streams, audit, admission, health and a logger are needed")
+	if c.Streams == nil || c.Audit == nil || c.Attachments == nil || c.Uploads == nil || c.Admission == nil || c.Health == nil || c.Logger == nil {
+		return errors.New("api: streams, audit, attachments, uploads, admission, health and a logger are needed")
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ func New(c Config) (*Server, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	if c.Limits == (Limits{}) {
+	if c.Limits.MaxBytes == 0 {
 		c.Limits = DefaultLimits()
 	}
 	doc, err := readDocument()
@@ -89,11 +89,25 @@ func (w withHead) Group(f func(chi.Router)) chi.Router {
 func (w withHead) Get(pattern string, h http.HandlerFunc) {
 	h = withoutHeaders(h)
 	w.Router.Get(pattern, h)
-	w.Head(pattern, h)
+	w.Router.Head(pattern, h)
 }
 
-func (w withHead) Post(pattern string, h http.HandlerFunc) {
-	w.Router.Post(pattern, withoutHeaders(h))
+func (w withHead) Post(pattern string, h http.HandlerFunc) { w.Router.Post(pattern, withoutHeaders(h)) }
+
+func (w withHead) Put(pattern string, h http.HandlerFunc) { w.Router.Put(pattern, withoutHeaders(h)) }
+
+func (w withHead) Patch(pattern string, h http.HandlerFunc) {
+	w.Router.Patch(pattern, withoutHeaders(h))
+}
+
+func (w withHead) Delete(pattern string, h http.HandlerFunc) {
+	w.Router.Delete(pattern, withoutHeaders(h))
+}
+
+func (w withHead) Head(pattern string, h http.HandlerFunc) { w.Router.Head(pattern, withoutHeaders(h)) }
+
+func (w withHead) Options(pattern string, h http.HandlerFunc) {
+	w.Router.Options(pattern, withoutHeaders(h))
 }
 
 // badParameter explains what the generated code could not bind.
@@ -129,7 +143,7 @@ func NotFound(w http.ResponseWriter, r *http.Request) {
 func MethodNotAllowed(routes chi.Routes) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var allowed []string
-		for _, method := range []string{"DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"} {
+		for _, method := range []string{"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"} {
 			if routes.Match(chi.NewRouteContext(), method, r.URL.Path) {
 				allowed = append(allowed, method)
 			}

@@ -39,7 +39,7 @@ func streamAnswer(state holdfast.StreamState) wire.GetStream200JSONResponse {
 		Body: wire.StreamState{
 			Epoch: state.Epoch, AcceptedThrough: state.AcceptedThrough, DurableThrough: state.DurableThrough,
 			DeliveredThrough: state.DeliveredThrough, Digest: state.Digest.String(),
-			Quarantined: state.Quarantined, Undelivered: state.Undelivered,
+			Quarantined: state.Quarantined, Undelivered: state.Undelivered, MissingAttachments: state.MissingAttachments,
 		},
 		Headers: wire.GetStream200ResponseHeaders{
 			HoldfastProtocol: "1", HoldfastEpoch: int(state.Epoch),
@@ -56,8 +56,11 @@ func (h strict) GetLimits(ctx context.Context, _ wire.GetLimitsRequestObject) (w
 	if err := h.s.Admission.Admit(ctx); err != nil {
 		return nil, err
 	}
+	limits := wire.Limits{MaxBytes: h.s.Limits.MaxBytes, MaxTransactions: int64(h.s.Limits.MaxTransactions)}
+	limits.Attachments.MaxBytes, limits.Attachments.MaxPutBytes = h.s.Limits.MaxFileBytes, h.s.Limits.MaxPutBytes
+	limits.Attachments.Types = append([]string{}, h.s.Limits.FileTypes...)
 	return wire.GetLimits200JSONResponse{
-		Body:    wire.Limits{MaxBytes: h.s.Limits.MaxBytes, MaxTransactions: int64(h.s.Limits.MaxTransactions)},
+		Body:    limits,
 		Headers: wire.GetLimits200ResponseHeaders{HoldfastProtocol: "1"},
 	}, nil
 }

@@ -20,10 +20,24 @@ const (
 // flushWithin bounds the work on octets that have come; it goes on when the client has gone.
 const flushWithin = time.Minute
 
-// Append keeps what comes and answers how many octets that were. An error of the client's connection
+// Append takes an upload over and keeps what comes from an offset on; the upload is as it is afterwards, and
+// kept counts the octets. It fails with offset-mismatch when the upload stands elsewhere.
+func (s *Service) Append(ctx context.Context, id holdfast.ID, offset int64, octets io.Reader) (u holdfast.Upload, kept int64, err error) {
+	w, err := s.takeOver(ctx, id)
+	if err != nil {
+		return u, 0, err
+	}
+	if w.Finished == (holdfast.Hash{}) && w.Offset != offset {
+		return w.Upload, 0, &holdfast.Error{Code: holdfast.CodeOffsetMismatch, Detail: fmt.Sprintf("The upload stands at %d, not at %d.", w.Offset, offset)}
+	}
+	kept, err = w.append(ctx, octets)
+	return w.Upload, kept, err
+}
+
+// append keeps what comes and answers how many octets that were. An error of the client's connection
 // ends it like the end of the octets: what came is kept. Only octets that make the upload whole and have the
 // announced digest finish it; with another one it is forgotten, and digest-mismatch is answered.
-func (w *Session) Append(ctx context.Context, octets io.Reader) (int64, error) {
+func (w *session) append(ctx context.Context, octets io.Reader) (int64, error) {
 	if w.Finished != (holdfast.Hash{}) {
 		return 0, nil
 	}
@@ -41,7 +55,7 @@ func (w *Session) Append(ctx context.Context, octets io.Reader) (int64, error) {
 }
 
 // finishHeld finishes an upload of what is held already.
-func (w *Session) finishHeld(ctx context.Context, digest holdfast.Hash) (bool, error) {
+func (w *session) finishHeld(ctx context.Context, digest holdfast.Hash) (bool, error) {
 	if digest == (holdfast.Hash{}) {
 		return false, nil
 	}
@@ -60,7 +74,7 @@ func (w *Session) finishHeld(ctx context.Context, digest holdfast.Hash) (bool, e
 }
 
 // step takes at most a part's octets and keeps them.
-func (w *Session) step(ctx context.Context, octets io.Reader) (kept int64, more bool, err error) {
+func (w *session) step(ctx context.Context, octets io.Reader) (kept int64, more bool, err error) {
 	loose, part := w.state.loose(), max(leastPart, w.Size/mostParts)
 	want := min(part-loose, w.Size-w.Offset)
 	sp, err := w.s.Spool.take(ctx, loose+want)
@@ -81,7 +95,7 @@ func (w *Session) step(ctx context.Context, octets io.Reader) (kept int64, more 
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushWithin)
 	defer cancel()
-	f := flush{Session: w, spooled: sp, loose: loose, got: got, sum: sum}
+	f := flush{session: w, spooled: sp, loose: loose, got: got, sum: sum}
 	if w.Offset+got == w.Size {
 		return got, false, f.finish(ctx)
 	}
@@ -91,7 +105,7 @@ func (w *Session) step(ctx context.Context, octets io.Reader) (kept int64, more 
 	return got, failed == nil, nil
 }
 
-func (w *Session) cloneSum() (hash.Hash, error) {
+func (w *session) cloneSum() (hash.Hash, error) {
 	if cloner, ok := w.sum.(hash.Cloner); ok {
 		sum, err := cloner.Clone()
 		return sum, err

@@ -43,7 +43,7 @@ func (f *flush) finish(ctx context.Context) error {
 	return f.finishedNow(ctx, a)
 }
 
-// finishedNow is [Session.finished] for a file that was not held before.
+// finishedNow is [session.finished] for a file that was not held before.
 func (f *flush) finishedNow(ctx context.Context, a holdfast.Attachment) error {
 	err := f.finished(ctx, a)
 	if err == nil {
@@ -92,7 +92,7 @@ func (f *flush) complete(ctx context.Context, site objectstore.Store, a holdfast
 }
 
 // finished records the file and ends the upload, in one Tx.
-func (w *Session) finished(ctx context.Context, a holdfast.Attachment) error {
+func (w *session) finished(ctx context.Context, a holdfast.Attachment) error {
 	left := w.Upload
 	if err := w.s.Store.FinishUpload(ctx, w.Upload, a, w.s.event(ctx, holdfast.ActionAttached, a.Digest)); err != nil {
 		return explain(err)
@@ -103,7 +103,7 @@ func (w *Session) finished(ctx context.Context, a holdfast.Attachment) error {
 }
 
 // refuse forgets an upload whose octets are not those that were announced.
-func (w *Session) refuse(ctx context.Context, why error) error {
+func (w *session) refuse(ctx context.Context, why error) error {
 	w.s.clean(ctx, w.Upload)
 	if err := w.s.Store.DropUpload(ctx, w.Upload); err != nil {
 		return explain(fmt.Errorf("%w (%w)", err, why))

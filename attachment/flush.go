@@ -15,7 +15,7 @@ import (
 
 // flush is one part's worth of octets that is to be kept: in the spool, behind room for the loose ones before it.
 type flush struct {
-	*Session
+	*session
 	spooled    *spooled
 	loose, got int64
 	sum        hash.Hash // behind the octets
@@ -36,7 +36,7 @@ func (f *flush) keep(ctx context.Context) error {
 	}
 	f.Offset += f.got
 	f.ExpiresAt = f.s.until(f.Upload)
-	f.Session.sum = f.sum
+	f.session.sum = f.sum
 	if err := f.save(ctx, f.sum); err != nil {
 		return err
 	}
@@ -130,8 +130,8 @@ func (f *flush) lost(ctx context.Context, cause error) error {
 		WithField("offset", f.Offset).Warn("an upload begins anew: the site that holds its parts is lost")
 	f.s.Counted(Count{What: "restarted", Site: f.Site, Bytes: f.Offset})
 	left := f.Upload
-	f.Offset, f.Site, f.state, f.Session.sum = 0, "", state{}, sha256.New()
-	if err := f.save(ctx, f.Session.sum); err != nil {
+	f.Offset, f.Site, f.state, f.session.sum = 0, "", state{}, sha256.New()
+	if err := f.save(ctx, f.session.sum); err != nil {
 		return err
 	}
 	f.s.clean(ctx, left) // it may only have forgotten; else it is swept when it comes back

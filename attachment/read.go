@@ -87,6 +87,9 @@ func (s *Service) Open(ctx context.Context, digest holdfast.Hash, whole bool) (*
 	return c, nil
 }
 
+// Describe tells what it is.
+func (c *Content) Describe() holdfast.Attachment { return c.Attachment }
+
 // Close lets go of the site.
 func (c *Content) Close() error {
 	if c.r == nil {

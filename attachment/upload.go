@@ -88,8 +88,8 @@ func (s *Service) clean(ctx context.Context, u holdfast.Upload) bool {
 	return done
 }
 
-// Session is an upload that one request has taken over.
-type Session struct {
+// session is an upload that one request has taken over.
+type session struct {
 	s *Service
 	holdfast.Upload
 	state  state
@@ -97,8 +97,8 @@ type Session struct {
 	pieces int       // that this session has put
 }
 
-// TakeOver makes the caller the only one who can go on with an upload.
-func (s *Service) TakeOver(ctx context.Context, id holdfast.ID) (*Session, error) {
+// takeOver makes the caller the only one who can go on with an upload.
+func (s *Service) takeOver(ctx context.Context, id holdfast.ID) (*session, error) {
 	before, err := s.Upload(ctx, id)
 	if err != nil {
 		return nil, err
@@ -107,7 +107,7 @@ func (s *Service) TakeOver(ctx context.Context, id holdfast.ID) (*Session, error
 	if err != nil {
 		return nil, explain(err)
 	}
-	w := &Session{s: s, Upload: u}
+	w := &session{s: s, Upload: u}
 	if w.state, w.sum, err = parseState(u.State); err != nil {
 		return nil, explain(err)
 	}
@@ -130,7 +130,7 @@ func (s *Service) until(u holdfast.Upload) time.Time {
 }
 
 // save keeps the session's state at a sum.
-func (w *Session) save(ctx context.Context, sum hash.Hash) error {
+func (w *session) save(ctx context.Context, sum hash.Hash) error {
 	text, err := w.state.with(sum)
 	if err != nil {
 		return explain(err)

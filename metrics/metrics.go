@@ -40,6 +40,8 @@ type Metrics struct {
 	http     httpMetrics
 	intake   intakeMetrics
 	store    storeMetrics
+
+	attachments attachmentMetrics
 }
 
 // New makes the registry and everything in it.
@@ -54,6 +56,8 @@ func New(c Config) (*Metrics, error) {
 	m.http, m.intake, m.store = newHTTP(c.Codes), newIntake(), newStore(c.Backend)
 	all := append(m.http.all(), m.intake.all()...)
 	all = append(all, m.store.all()...)
+	m.attachments = newAttachments()
+	all = append(all, m.attachments.all()...)
 	all = append(
 		all, buildInfo(c.Build), newState(c), collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),

@@ -11,16 +11,8 @@ import (
 // ErrTooMany: the device has as many unfinished uploads as it may. Nothing was written.
 var ErrTooMany = errors.New("store: too many")
 
-// NamedQuery asks for attachments that a stream's transactions name, ordered by seq and digest.
-type NamedQuery struct {
-	Stream holdfast.ID
-	// AfterSeq and AfterDigest are the last one of the page before; zero for the first page.
-	AfterSeq    int64
-	AfterDigest holdfast.Hash
-	// Below leaves out those held in that many sites or more; 0: all are told.
-	Below int
-	Limit int // 1 to 10,000
-}
+// NamedQuery asks for attachments that a stream's transactions name.
+type NamedQuery = holdfast.NamedQuery
 
 // Attachments keeps where files are.
 type Attachments interface {

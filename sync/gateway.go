@@ -31,6 +31,8 @@ type Config struct {
 	// Hinted is told what every question for a remembered head came to; nil:
 	// nobody. It must return at once.
 	Hinted func(HintResult)
+	// Copies is in how many sites the files of a transaction must be held before it is durable; 0 and 1: they do not count.
+	Copies int
 	// QueueFlush is how often the devices' queue reports are written; 0: 1 s.
 	QueueFlush time.Duration
 }
@@ -62,6 +64,7 @@ type Gateway struct {
 	Config
 	inFlight inFlight
 	queues   *queueReports
+	attached attached
 	// epoch is the one seen last, to know which hints are of this history.
 	epoch atomic.Pointer[store.Epoch]
 }

@@ -27,11 +27,13 @@ func (g *Gateway) AcceptBatch(ctx context.Context, b *holdfast.Batch) (holdfast.
 	key := store.Key{Stream: b.Stream, Correlation: b.Correlation}
 	if !g.inFlight.claim(key) {
 		receipt, err := g.inProgress(ctx, key, r)
-		return receipt, explain(err)
+		g.hold(ctx, b.Stream, &receipt.Watermarks)
+		return receipt, explain(g.held(ctx, b.Stream, err))
 	}
 	defer g.inFlight.release(key)
 	receipt, err := g.intake(ctx, key, r, rc)
-	return receipt, explain(err)
+	g.hold(ctx, b.Stream, &receipt.Watermarks)
+	return receipt, explain(g.held(ctx, b.Stream, err))
 }
 
 // intake decides and tries until a decision holds.

@@ -12,6 +12,8 @@ type Store interface {
 	store.Appender
 	store.Reader
 	store.Queues
+	// Named lists the attachments that transactions name ([store.Attachments]).
+	Named(ctx context.Context, q store.NamedQuery) ([]holdfast.NamedAttachment, error)
 }
 
 // Hints remembers heads of streams, to save a look at the database. A hint may

@@ -17,10 +17,13 @@ func (g *Gateway) Stream(ctx context.Context, stream holdfast.ID) (holdfast.Stre
 		return holdfast.StreamState{}, explain(err)
 	}
 	state := holdfast.StreamState{
-		Watermarks: *s.watermarks(),
+		Watermarks: g.marks(ctx, stream, s),
 		// Without consumers no transaction needs a delivery.
 		DeliveredThrough: s.head.AcceptedThrough,
 		Quarantined:      s.head.Quarantined,
+	}
+	if state.MissingAttachments, err = g.missing(ctx, stream); err != nil {
+		return holdfast.StreamState{}, explain(err)
 	}
 	queue, err := g.Store.Queue(ctx, stream)
 	switch {
@@ -51,7 +54,9 @@ func (g *Gateway) Batch(ctx context.Context, stream, correlation holdfast.ID) (h
 	for i := range held {
 		sent[i] = holdfast.Transaction{ID: held[i].ID, Seq: held[i].Seq}
 	}
-	return replayed(s, sent), nil
+	receipt := replayed(s, sent)
+	g.hold(ctx, stream, &receipt.Watermarks)
+	return receipt, nil
 }
 
 // Transaction reads one back with its bytes, so that custody can be proved.
@@ -66,7 +71,7 @@ func (g *Gateway) Transaction(ctx context.Context, stream holdfast.ID, seq int64
 	if errors.Is(err, store.ErrNotFound) {
 		err = notFound("The stream holds no transaction with this sequence number.")
 	}
-	return tx, *s.watermarks(), explain(err)
+	return tx, g.marks(ctx, stream, s), explain(err)
 }
 
 // ReportQueue keeps what a device says of its own queue.

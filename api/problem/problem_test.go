@@ -27,6 +27,8 @@ var rows = map[holdfast.Code]struct {
 	"stream-forked": {409, false}, "too-large": {413, false}, "unsupported-media-type": {415, false}, "correlation-id-reused": {422, false},
 	"schema-violation": {422, false}, "rate-limited": {429, true}, "headers-too-large": {431, false}, "internal": {500, false},
 	"overloaded": {503, true}, "draining": {503, true}, "fenced": {503, true}, "backend-unavailable": {503, true}, "outcome-unknown": {503, true},
+	"digest-mismatch": {422, false}, "offset-mismatch": {409, false}, "too-many-uploads": {429, true}, "upload-interrupted": {503, true},
+	"unsupported-version": {412, false}, "range-not-satisfiable": {416, false},
 }
 
 func TestEveryCodeHasItsRow(t *testing.T) {

@@ -55,12 +55,12 @@ var kinds = map[holdfast.Code]Kind{
 		"Begin a new stream with a new id.",
 	},
 	holdfast.CodeTooLarge: {
-		http.StatusRequestEntityTooLarge, "The batch is too large", false,
-		"The body, after decoding, or the number of transactions is over the limit.", "Send smaller batches; GET /v1/limits tells the limits.",
+		http.StatusRequestEntityTooLarge, "The batch or file is too large", false,
+		"The body, after decoding, the number of transactions, or the file is over the limit.", "Send smaller batches, and larger files as resumable uploads; GET /v1/limits tells the limits.",
 	},
 	holdfast.CodeUnsupportedMediaType: {
 		http.StatusUnsupportedMediaType, "The media type or content coding is not supported", false,
-		"Batches are application/json, as they are or in gzip or zstd.", "Change Content-Type or Content-Encoding.",
+		"Batches are application/json, as they are or in gzip or zstd; files are of the types that GET /v1/limits names, without a coding.", "Change Content-Type or Content-Encoding.",
 	},
 	holdfast.CodeCorrelationIDReused: {
 		http.StatusUnprocessableEntity, "The correlation id stands for other transactions", false,
@@ -82,6 +82,32 @@ var kinds = map[holdfast.Code]Kind{
 	holdfast.CodeOutcomeUnknown: {
 		http.StatusServiceUnavailable, "The outcome is not known", true,
 		"The connection to the database broke while the batch was being committed.", "Send the same request again under the same correlation id: that settles it.",
+	},
+	holdfast.CodeDigestMismatch: {
+		http.StatusUnprocessableEntity, "The file is not the one that was named", false,
+		"The octets that came have another SHA-256, or another length, than was announced. Nothing of them is kept.",
+		"Hash the file again: it may have changed, or a part of it was sent twice or not at all.",
+	},
+	holdfast.CodeOffsetMismatch: {
+		http.StatusConflict, "The octets do not go on where the upload stands", false,
+		"Upload-Offset of the request is not what the gateway keeps.", "Ask for the offset with HEAD, and go on from there.",
+	},
+	holdfast.CodeTooManyUploads: {
+		http.StatusTooManyRequests, "Too many unfinished uploads", true,
+		"The device has begun as many uploads as it may have at a time.", "Finish some, or end those that are not needed with DELETE.",
+	},
+	holdfast.CodeUploadInterrupted: {
+		http.StatusServiceUnavailable, "The upload was interrupted", true,
+		"The connection stood still, another request goes on with the same upload, or the object store that held its octets is lost.",
+		"Ask for the offset with HEAD, and go on from there; it may have gone back to 0.",
+	},
+	holdfast.CodeUnsupportedVersion: {
+		http.StatusPreconditionFailed, "The version of tus is not supported", false,
+		"Tus-Resumable is missing or is not 1.0.0.", "Speak tus 1.0.0.",
+	},
+	holdfast.CodeRangeNotSatisfiable: {
+		http.StatusRequestedRangeNotSatisfiable, "The file ends before", false,
+		"Range asks for octets behind the end of the file, or can't be read.", "Content-Range tells how many there are.",
 	},
 	holdfast.CodeSchemaViolation: {
 		http.StatusUnprocessableEntity, "The payload breaks its schema", false,

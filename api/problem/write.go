@@ -90,7 +90,10 @@ func New(err error) Document {
 			d.AcceptedThrough = &e.Watermarks.AcceptedThrough
 		}
 	case holdfast.CodeTooLarge:
-		d.MaxBytes, d.MaxTransactions = &e.MaxBytes, &e.MaxTransactions
+		d.MaxBytes = &e.MaxBytes
+		if e.MaxTransactions > 0 {
+			d.MaxTransactions = &e.MaxTransactions
+		}
 	}
 	return d
 }

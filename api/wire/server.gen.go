@@ -82,6 +82,7 @@ func (e PartHealthStatus) Valid() bool {
 const (
 	ProblemCodeBackendUnavailable   ProblemCode = "backend-unavailable"
 	ProblemCodeCorrelationIdReused  ProblemCode = "correlation-id-reused"
+	ProblemCodeDigestMismatch       ProblemCode = "digest-mismatch"
 	ProblemCodeDraining             ProblemCode = "draining"
 	ProblemCodeFenced               ProblemCode = "fenced"
 	ProblemCodeForbidden            ProblemCode = "forbidden"
@@ -90,8 +91,10 @@ const (
 	ProblemCodeInvalidRequest       ProblemCode = "invalid-request"
 	ProblemCodeMethodNotAllowed     ProblemCode = "method-not-allowed"
 	ProblemCodeNotFound             ProblemCode = "not-found"
+	ProblemCodeOffsetMismatch       ProblemCode = "offset-mismatch"
 	ProblemCodeOutcomeUnknown       ProblemCode = "outcome-unknown"
 	ProblemCodeOverloaded           ProblemCode = "overloaded"
+	ProblemCodeRangeNotSatisfiable  ProblemCode = "range-not-satisfiable"
 	ProblemCodeRateLimited          ProblemCode = "rate-limited"
 	ProblemCodeRequestInProgress    ProblemCode = "request-in-progress"
 	ProblemCodeRequestTimeout       ProblemCode = "request-timeout"
@@ -99,8 +102,11 @@ const (
 	ProblemCodeSequenceGap          ProblemCode = "sequence-gap"
 	ProblemCodeStreamForked         ProblemCode = "stream-forked"
 	ProblemCodeTooLarge             ProblemCode = "too-large"
+	ProblemCodeTooManyUploads       ProblemCode = "too-many-uploads"
 	ProblemCodeUnauthenticated      ProblemCode = "unauthenticated"
 	ProblemCodeUnsupportedMediaType ProblemCode = "unsupported-media-type"
+	ProblemCodeUnsupportedVersion   ProblemCode = "unsupported-version"
+	ProblemCodeUploadInterrupted    ProblemCode = "upload-interrupted"
 )
 
 // Valid indicates whether the value is a known member of the ProblemCode enum.
@@ -109,6 +115,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeBackendUnavailable:
 		return true
 	case ProblemCodeCorrelationIdReused:
+		return true
+	case ProblemCodeDigestMismatch:
 		return true
 	case ProblemCodeDraining:
 		return true
@@ -126,9 +134,13 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeNotFound:
 		return true
+	case ProblemCodeOffsetMismatch:
+		return true
 	case ProblemCodeOutcomeUnknown:
 		return true
 	case ProblemCodeOverloaded:
+		return true
+	case ProblemCodeRangeNotSatisfiable:
 		return true
 	case ProblemCodeRateLimited:
 		return true
@@ -144,9 +156,15 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeTooLarge:
 		return true
+	case ProblemCodeTooManyUploads:
+		return true
 	case ProblemCodeUnauthenticated:
 		return true
 	case ProblemCodeUnsupportedMediaType:
+		return true
+	case ProblemCodeUnsupportedVersion:
+		return true
+	case ProblemCodeUploadInterrupted:
 		return true
 	default:
 		return false
@@ -186,6 +204,66 @@ func (e StoredTransactionStatus) Valid() bool {
 	case StoredTransactionStatusAccepted:
 		return true
 	case StoredTransactionStatusQuarantined:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TusResumable.
+const (
+	TusResumableN100 TusResumable = "1.0.0"
+)
+
+// Valid indicates whether the value is a known member of the TusResumable enum.
+func (e TusResumable) Valid() bool {
+	switch e {
+	case TusResumableN100:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CreateUploadParamsTusResumable.
+const (
+	CreateUploadParamsTusResumableN100 CreateUploadParamsTusResumable = "1.0.0"
+)
+
+// Valid indicates whether the value is a known member of the CreateUploadParamsTusResumable enum.
+func (e CreateUploadParamsTusResumable) Valid() bool {
+	switch e {
+	case CreateUploadParamsTusResumableN100:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EndUploadParamsTusResumable.
+const (
+	EndUploadParamsTusResumableN100 EndUploadParamsTusResumable = "1.0.0"
+)
+
+// Valid indicates whether the value is a known member of the EndUploadParamsTusResumable enum.
+func (e EndUploadParamsTusResumable) Valid() bool {
+	switch e {
+	case EndUploadParamsTusResumableN100:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ContinueUploadParamsTusResumable.
+const (
+	ContinueUploadParamsTusResumableN100 ContinueUploadParamsTusResumable = "1.0.0"
+)
+
+// Valid indicates whether the value is a known member of the ContinueUploadParamsTusResumable enum.
+func (e ContinueUploadParamsTusResumable) Valid() bool {
+	switch e {
+	case ContinueUploadParamsTusResumableN100:
 		return true
 	default:
 		return false
@@ -367,9 +445,36 @@ type HealthAppState string
 
 // Limits defines model for Limits.
 type Limits struct {
+	Attachments struct {
+		// MaxBytes Of a file.
+		MaxBytes int64 `json:"maxBytes"`
+
+		// MaxPutBytes Of a file in one request.
+		MaxPutBytes int64 `json:"maxPutBytes"`
+
+		// Types The media types that are taken, such as image/*; none for all.
+		Types []string `json:"types"`
+	} `json:"attachments"`
+
 	// MaxBytes Of a body, after decoding.
 	MaxBytes        int64 `json:"maxBytes"`
 	MaxTransactions int64 `json:"maxTransactions"`
+}
+
+// NamedAttachment defines model for NamedAttachment.
+type NamedAttachment struct {
+	// Copies In how many sites it is held; 0: it is missing.
+	Copies int `json:"copies"`
+
+	// Id Of the transaction.
+	Id  Uuid  `json:"id"`
+	Seq int64 `json:"seq"`
+
+	// Sha256 64 hexadecimal digits.
+	Sha256 Sha256 `json:"sha256"`
+
+	// Size In bytes, as the transaction says.
+	Size int64 `json:"size"`
 }
 
 // PartHealth defines model for PartHealth.
@@ -483,6 +588,14 @@ type StoredTransaction struct {
 // StoredTransactionStatus defines model for StoredTransaction.Status.
 type StoredTransactionStatus string
 
+// StreamAttachments defines model for StreamAttachments.
+type StreamAttachments struct {
+	Attachments []NamedAttachment `json:"attachments"`
+
+	// Next There are more: ask for them with `after`.
+	Next *string `json:"next,omitempty"`
+}
+
 // StreamState defines model for StreamState.
 type StreamState struct {
 	AcceptedThrough int64 `json:"acceptedThrough"`
@@ -495,7 +608,10 @@ type StreamState struct {
 	Digest         Digest `json:"digest"`
 	DurableThrough int64  `json:"durableThrough"`
 	Epoch          int64  `json:"epoch"`
-	Quarantined    int64  `json:"quarantined"`
+
+	// MissingAttachments How many files its transactions name that are held nowhere; not counted beyond 1000.
+	MissingAttachments int64 `json:"missingAttachments"`
+	Quarantined        int64 `json:"quarantined"`
 
 	// Queue The device's own queue as it last reported it (`Holdfast-Queue`).
 	Queue       *QueueReport `json:"queue,omitempty"`
@@ -560,8 +676,14 @@ type Prefer = string
 // Queue defines model for Queue.
 type Queue = string
 
+// Range defines model for Range.
+type Range = string
+
 // Session defines model for Session.
 type Session = ContextValue
+
+// Sha256Path 64 hexadecimal digits.
+type Sha256Path = Sha256
 
 // Store defines model for Store.
 type Store = ContextValue
@@ -572,6 +694,21 @@ type StreamId = Uuid
 // Traceparent defines model for Traceparent.
 type Traceparent = string
 
+// TusResumable defines model for TusResumable.
+type TusResumable string
+
+// UploadId A UUID (RFC 9562) of 36 characters, read in either case, written in lower case.
+type UploadId = Uuid
+
+// UploadLength defines model for UploadLength.
+type UploadLength = string
+
+// UploadMetadata defines model for UploadMetadata.
+type UploadMetadata = string
+
+// UploadOffset defines model for UploadOffset.
+type UploadOffset = string
+
 // User defines model for User.
 type User = ContextValue
 
@@ -580,6 +717,12 @@ type Conflict = Problem
 
 // CorrelationIdReused A problem document (RFC 9457).
 type CorrelationIdReused = Problem
+
+// DigestMismatch A problem document (RFC 9457).
+type DigestMismatch = Problem
+
+// FileTooLarge A problem document (RFC 9457).
+type FileTooLarge = Problem
 
 // Forbidden A problem document (RFC 9457).
 type Forbidden = Problem
@@ -595,6 +738,9 @@ type InvalidRequest = Problem
 
 // NotFound A problem document (RFC 9457).
 type NotFound = Problem
+
+// RangeNotSatisfiable A problem document (RFC 9457).
+type RangeNotSatisfiable = Problem
 
 // RateLimited A problem document (RFC 9457).
 type RateLimited = Problem
@@ -613,6 +759,189 @@ type Unavailable = Problem
 
 // UnsupportedMediaType A problem document (RFC 9457).
 type UnsupportedMediaType = Problem
+
+// UnsupportedVersion A problem document (RFC 9457).
+type UnsupportedVersion = Problem
+
+// UploadConflict A problem document (RFC 9457).
+type UploadConflict = Problem
+
+// DescribeUploadsParams defines parameters for DescribeUploads.
+type DescribeUploadsParams struct {
+	// XStoreId The store that the request speaks for.
+	XStoreId *Store `json:"X-Store-Id,omitempty"`
+
+	// XUserId The person who uses the app.
+	XUserId *User `json:"X-User-Id,omitempty"`
+
+	// XDeviceId The device that sends. A stream belongs to the device and store that began it.
+	XDeviceId *Device `json:"X-Device-Id,omitempty"`
+
+	// XSessionId The person's session in the app.
+	XSessionId *Session `json:"X-Session-Id,omitempty"`
+
+	// XAppVersion The app's version.
+	XAppVersion *AppVersion `json:"X-App-Version,omitempty"`
+
+	// Traceparent W3C Trace Context. One that can't be read is ignored.
+	Traceparent *Traceparent `json:"traceparent,omitempty"`
+}
+
+// CreateUploadParams defines parameters for CreateUpload.
+type CreateUploadParams struct {
+	// TusResumable The version of tus that the client speaks. Required.
+	TusResumable *CreateUploadParamsTusResumable `json:"Tus-Resumable,omitempty"`
+
+	// UploadLength How many bytes the file has. Required.
+	UploadLength *UploadLength `json:"Upload-Length,omitempty"`
+
+	// UploadMetadata Pairs of a key and a base64 value: `filename`, `filetype` (the media type), `sha256` (64 hexadecimal digits).
+	UploadMetadata *UploadMetadata `json:"Upload-Metadata,omitempty"`
+
+	// XStoreId The store that the request speaks for.
+	XStoreId *Store `json:"X-Store-Id,omitempty"`
+
+	// XUserId The person who uses the app.
+	XUserId *User `json:"X-User-Id,omitempty"`
+
+	// XDeviceId The device that sends. A stream belongs to the device and store that began it.
+	XDeviceId *Device `json:"X-Device-Id,omitempty"`
+
+	// XSessionId The person's session in the app.
+	XSessionId *Session `json:"X-Session-Id,omitempty"`
+
+	// XAppVersion The app's version.
+	XAppVersion *AppVersion `json:"X-App-Version,omitempty"`
+
+	// Traceparent W3C Trace Context. One that can't be read is ignored.
+	Traceparent *Traceparent `json:"traceparent,omitempty"`
+}
+
+// CreateUploadParamsTusResumable defines parameters for CreateUpload.
+type CreateUploadParamsTusResumable string
+
+// EndUploadParams defines parameters for EndUpload.
+type EndUploadParams struct {
+	// TusResumable The version of tus that the client speaks. Required.
+	TusResumable *EndUploadParamsTusResumable `json:"Tus-Resumable,omitempty"`
+
+	// XStoreId The store that the request speaks for.
+	XStoreId *Store `json:"X-Store-Id,omitempty"`
+
+	// XUserId The person who uses the app.
+	XUserId *User `json:"X-User-Id,omitempty"`
+
+	// XDeviceId The device that sends. A stream belongs to the device and store that began it.
+	XDeviceId *Device `json:"X-Device-Id,omitempty"`
+
+	// XSessionId The person's session in the app.
+	XSessionId *Session `json:"X-Session-Id,omitempty"`
+
+	// XAppVersion The app's version.
+	XAppVersion *AppVersion `json:"X-App-Version,omitempty"`
+
+	// Traceparent W3C Trace Context. One that can't be read is ignored.
+	Traceparent *Traceparent `json:"traceparent,omitempty"`
+}
+
+// EndUploadParamsTusResumable defines parameters for EndUpload.
+type EndUploadParamsTusResumable string
+
+// GetUploadOffsetParams defines parameters for GetUploadOffset.
+type GetUploadOffsetParams struct {
+	// XStoreId The store that the request speaks for.
+	XStoreId *Store `json:"X-Store-Id,omitempty"`
+
+	// XUserId The person who uses the app.
+	XUserId *User `json:"X-User-Id,omitempty"`
+
+	// XDeviceId The device that sends. A stream belongs to the device and store that began it.
+	XDeviceId *Device `json:"X-Device-Id,omitempty"`
+
+	// XSessionId The person's session in the app.
+	XSessionId *Session `json:"X-Session-Id,omitempty"`
+
+	// XAppVersion The app's version.
+	XAppVersion *AppVersion `json:"X-App-Version,omitempty"`
+
+	// Traceparent W3C Trace Context. One that can't be read is ignored.
+	Traceparent *Traceparent `json:"traceparent,omitempty"`
+}
+
+// ContinueUploadParams defines parameters for ContinueUpload.
+type ContinueUploadParams struct {
+	// TusResumable The version of tus that the client speaks. Required.
+	TusResumable *ContinueUploadParamsTusResumable `json:"Tus-Resumable,omitempty"`
+
+	// UploadOffset Where the octets of the body begin. Required.
+	UploadOffset *UploadOffset `json:"Upload-Offset,omitempty"`
+
+	// XStoreId The store that the request speaks for.
+	XStoreId *Store `json:"X-Store-Id,omitempty"`
+
+	// XUserId The person who uses the app.
+	XUserId *User `json:"X-User-Id,omitempty"`
+
+	// XDeviceId The device that sends. A stream belongs to the device and store that began it.
+	XDeviceId *Device `json:"X-Device-Id,omitempty"`
+
+	// XSessionId The person's session in the app.
+	XSessionId *Session `json:"X-Session-Id,omitempty"`
+
+	// XAppVersion The app's version.
+	XAppVersion *AppVersion `json:"X-App-Version,omitempty"`
+
+	// Traceparent W3C Trace Context. One that can't be read is ignored.
+	Traceparent *Traceparent `json:"traceparent,omitempty"`
+}
+
+// ContinueUploadParamsTusResumable defines parameters for ContinueUpload.
+type ContinueUploadParamsTusResumable string
+
+// GetAttachmentParams defines parameters for GetAttachment.
+type GetAttachmentParams struct {
+	// Range Which octets, for example `bytes=0-1023` (RFC 9110).
+	Range *Range `json:"Range,omitempty"`
+
+	// XStoreId The store that the request speaks for.
+	XStoreId *Store `json:"X-Store-Id,omitempty"`
+
+	// XUserId The person who uses the app.
+	XUserId *User `json:"X-User-Id,omitempty"`
+
+	// XDeviceId The device that sends. A stream belongs to the device and store that began it.
+	XDeviceId *Device `json:"X-Device-Id,omitempty"`
+
+	// XSessionId The person's session in the app.
+	XSessionId *Session `json:"X-Session-Id,omitempty"`
+
+	// XAppVersion The app's version.
+	XAppVersion *AppVersion `json:"X-App-Version,omitempty"`
+
+	// Traceparent W3C Trace Context. One that can't be read is ignored.
+	Traceparent *Traceparent `json:"traceparent,omitempty"`
+}
+
+// PutAttachmentParams defines parameters for PutAttachment.
+type PutAttachmentParams struct {
+	// XStoreId The store that the request speaks for.
+	XStoreId *Store `json:"X-Store-Id,omitempty"`
+
+	// XUserId The person who uses the app.
+	XUserId *User `json:"X-User-Id,omitempty"`
+
+	// XDeviceId The device that sends. A stream belongs to the device and store that began it.
+	XDeviceId *Device `json:"X-Device-Id,omitempty"`
+
+	// XSessionId The person's session in the app.
+	XSessionId *Session `json:"X-Session-Id,omitempty"`
+
+	// XAppVersion The app's version.
+	XAppVersion *AppVersion `json:"X-App-Version,omitempty"`
+
+	// Traceparent W3C Trace Context. One that can't be read is ignored.
+	Traceparent *Traceparent `json:"traceparent,omitempty"`
+}
 
 // GetAuditEventsParams defines parameters for GetAuditEvents.
 type GetAuditEventsParams struct {
@@ -804,6 +1133,43 @@ type GetStreamParams struct {
 	HoldfastQueue *Queue `json:"Holdfast-Queue,omitempty"`
 }
 
+// ListStreamAttachmentsParams defines parameters for ListStreamAttachments.
+type ListStreamAttachmentsParams struct {
+	// Missing `1`: only those that are held nowhere.
+	Missing *string `form:"missing,omitempty" json:"missing,omitempty"`
+
+	// After `next` of the page before.
+	After *string `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit How many at most, 1 to 1000; 100 when it is not said.
+	Limit *string `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// XStoreId The store that the request speaks for.
+	XStoreId *Store `json:"X-Store-Id,omitempty"`
+
+	// XUserId The person who uses the app.
+	XUserId *User `json:"X-User-Id,omitempty"`
+
+	// XDeviceId The device that sends. A stream belongs to the device and store that began it.
+	XDeviceId *Device `json:"X-Device-Id,omitempty"`
+
+	// XSessionId The person's session in the app.
+	XSessionId *Session `json:"X-Session-Id,omitempty"`
+
+	// XAppVersion The app's version.
+	XAppVersion *AppVersion `json:"X-App-Version,omitempty"`
+
+	// Traceparent W3C Trace Context. One that can't be read is ignored.
+	Traceparent *Traceparent `json:"traceparent,omitempty"`
+
+	// HoldfastEpoch The last epoch that the client saw; treated like the body's `epoch`. A node whose history is older answers 503 `fenced`.
+	HoldfastEpoch *Epoch `json:"Holdfast-Epoch,omitempty"`
+
+	// HoldfastQueue The device's own queue: `depth=12, oldest=340` (transactions not yet accepted; seconds since the oldest was made). The gateway keeps the last one per
+	// stream. One that can't be read is ignored.
+	HoldfastQueue *Queue `json:"Holdfast-Queue,omitempty"`
+}
+
 // SendBatchParams defines parameters for SendBatch.
 type SendBatchParams struct {
 	// CorrelationId A UUID that the client makes for this POST and repeats on every retry of it. Required, here or as `Idempotency-Key`; if both are sent they must agree.
@@ -922,6 +1288,27 @@ type ServerInterface interface {
 	// GetReadyz Send it traffic
 	// (GET /readyz)
 	GetReadyz(w http.ResponseWriter, r *http.Request)
+	// DescribeUploads What this tus server can do
+	// (OPTIONS /v1/attachments)
+	DescribeUploads(w http.ResponseWriter, r *http.Request, params DescribeUploadsParams)
+	// CreateUpload Begin a resumable upload
+	// (POST /v1/attachments)
+	CreateUpload(w http.ResponseWriter, r *http.Request, params CreateUploadParams)
+	// EndUpload Give an upload up
+	// (DELETE /v1/attachments/uploads/{uploadId})
+	EndUpload(w http.ResponseWriter, r *http.Request, uploadId UploadId, params EndUploadParams)
+	// GetUploadOffset How far an upload has come
+	// (HEAD /v1/attachments/uploads/{uploadId})
+	GetUploadOffset(w http.ResponseWriter, r *http.Request, uploadId UploadId, params GetUploadOffsetParams)
+	// ContinueUpload Send octets of an upload
+	// (PATCH /v1/attachments/uploads/{uploadId})
+	ContinueUpload(w http.ResponseWriter, r *http.Request, uploadId UploadId, params ContinueUploadParams)
+	// GetAttachment Read a file
+	// (GET /v1/attachments/{sha256})
+	GetAttachment(w http.ResponseWriter, r *http.Request, sha256 Sha256Path, params GetAttachmentParams)
+	// PutAttachment Keep a small file
+	// (PUT /v1/attachments/{sha256})
+	PutAttachment(w http.ResponseWriter, r *http.Request, sha256 Sha256Path, params PutAttachmentParams)
 	// GetAuditEvents Ask what happened
 	// (GET /v1/audit/events)
 	GetAuditEvents(w http.ResponseWriter, r *http.Request, params GetAuditEventsParams)
@@ -940,6 +1327,9 @@ type ServerInterface interface {
 	// GetStream How far a stream has come
 	// (GET /v1/streams/{streamId})
 	GetStream(w http.ResponseWriter, r *http.Request, streamId StreamId, params GetStreamParams)
+	// ListStreamAttachments Which files a stream's transactions name
+	// (GET /v1/streams/{streamId}/attachments)
+	ListStreamAttachments(w http.ResponseWriter, r *http.Request, streamId StreamId, params ListStreamAttachmentsParams)
 	// SendBatch Send a batch
 	// (POST /v1/streams/{streamId}/batches)
 	SendBatch(w http.ResponseWriter, r *http.Request, streamId StreamId, params SendBatchParams)
@@ -991,6 +1381,48 @@ func (_ Unimplemented) GetReadyz(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// DescribeUploads What this tus server can do
+// (OPTIONS /v1/attachments)
+func (_ Unimplemented) DescribeUploads(w http.ResponseWriter, r *http.Request, params DescribeUploadsParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// CreateUpload Begin a resumable upload
+// (POST /v1/attachments)
+func (_ Unimplemented) CreateUpload(w http.ResponseWriter, r *http.Request, params CreateUploadParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// EndUpload Give an upload up
+// (DELETE /v1/attachments/uploads/{uploadId})
+func (_ Unimplemented) EndUpload(w http.ResponseWriter, r *http.Request, uploadId UploadId, params EndUploadParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetUploadOffset How far an upload has come
+// (HEAD /v1/attachments/uploads/{uploadId})
+func (_ Unimplemented) GetUploadOffset(w http.ResponseWriter, r *http.Request, uploadId UploadId, params GetUploadOffsetParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ContinueUpload Send octets of an upload
+// (PATCH /v1/attachments/uploads/{uploadId})
+func (_ Unimplemented) ContinueUpload(w http.ResponseWriter, r *http.Request, uploadId UploadId, params ContinueUploadParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetAttachment Read a file
+// (GET /v1/attachments/{sha256})
+func (_ Unimplemented) GetAttachment(w http.ResponseWriter, r *http.Request, sha256 Sha256Path, params GetAttachmentParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// PutAttachment Keep a small file
+// (PUT /v1/attachments/{sha256})
+func (_ Unimplemented) PutAttachment(w http.ResponseWriter, r *http.Request, sha256 Sha256Path, params PutAttachmentParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // GetAuditEvents Ask what happened
 // (GET /v1/audit/events)
 func (_ Unimplemented) GetAuditEvents(w http.ResponseWriter, r *http.Request, params GetAuditEventsParams) {
@@ -1024,6 +1456,12 @@ func (_ Unimplemented) GetLimits(w http.ResponseWriter, r *http.Request) {
 // GetStream How far a stream has come
 // (GET /v1/streams/{streamId})
 func (_ Unimplemented) GetStream(w http.ResponseWriter, r *http.Request, streamId StreamId, params GetStreamParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListStreamAttachments Which files a stream's transactions name
+// (GET /v1/streams/{streamId}/attachments)
+func (_ Unimplemented) ListStreamAttachments(w http.ResponseWriter, r *http.Request, streamId StreamId, params ListStreamAttachmentsParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1141,6 +1579,1136 @@ func (siw *ServerInterfaceWrapper) GetReadyz(w http.ResponseWriter, r *http.Requ
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetReadyz(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DescribeUploads operation middleware
+func (siw *ServerInterfaceWrapper) DescribeUploads(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DescribeUploadsParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Store-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Store-Id")]; found {
+		var XStoreId Store
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Store-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Store-Id", valueList[0], &XStoreId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Store-Id", Err: err})
+			return
+		}
+
+		params.XStoreId = &XStoreId
+
+	}
+
+	// ------------- Optional header parameter "X-User-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-User-Id")]; found {
+		var XUserId User
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-User-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-User-Id", valueList[0], &XUserId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-User-Id", Err: err})
+			return
+		}
+
+		params.XUserId = &XUserId
+
+	}
+
+	// ------------- Optional header parameter "X-Device-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Device-Id")]; found {
+		var XDeviceId Device
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Device-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Device-Id", valueList[0], &XDeviceId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Device-Id", Err: err})
+			return
+		}
+
+		params.XDeviceId = &XDeviceId
+
+	}
+
+	// ------------- Optional header parameter "X-Session-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Session-Id")]; found {
+		var XSessionId Session
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Session-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Session-Id", valueList[0], &XSessionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Session-Id", Err: err})
+			return
+		}
+
+		params.XSessionId = &XSessionId
+
+	}
+
+	// ------------- Optional header parameter "X-App-Version" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-App-Version")]; found {
+		var XAppVersion AppVersion
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-App-Version", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-App-Version", valueList[0], &XAppVersion, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-App-Version", Err: err})
+			return
+		}
+
+		params.XAppVersion = &XAppVersion
+
+	}
+
+	// ------------- Optional header parameter "traceparent" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("traceparent")]; found {
+		var Traceparent Traceparent
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "traceparent", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "traceparent", valueList[0], &Traceparent, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "traceparent", Err: err})
+			return
+		}
+
+		params.Traceparent = &Traceparent
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DescribeUploads(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CreateUpload operation middleware
+func (siw *ServerInterfaceWrapper) CreateUpload(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateUploadParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Tus-Resumable" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Tus-Resumable")]; found {
+		var TusResumable CreateUploadParamsTusResumable
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Tus-Resumable", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Tus-Resumable", valueList[0], &TusResumable, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Tus-Resumable", Err: err})
+			return
+		}
+
+		params.TusResumable = &TusResumable
+
+	}
+
+	// ------------- Optional header parameter "Upload-Length" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Upload-Length")]; found {
+		var UploadLength UploadLength
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Upload-Length", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Upload-Length", valueList[0], &UploadLength, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Upload-Length", Err: err})
+			return
+		}
+
+		params.UploadLength = &UploadLength
+
+	}
+
+	// ------------- Optional header parameter "Upload-Metadata" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Upload-Metadata")]; found {
+		var UploadMetadata UploadMetadata
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Upload-Metadata", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Upload-Metadata", valueList[0], &UploadMetadata, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Upload-Metadata", Err: err})
+			return
+		}
+
+		params.UploadMetadata = &UploadMetadata
+
+	}
+
+	// ------------- Optional header parameter "X-Store-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Store-Id")]; found {
+		var XStoreId Store
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Store-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Store-Id", valueList[0], &XStoreId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Store-Id", Err: err})
+			return
+		}
+
+		params.XStoreId = &XStoreId
+
+	}
+
+	// ------------- Optional header parameter "X-User-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-User-Id")]; found {
+		var XUserId User
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-User-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-User-Id", valueList[0], &XUserId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-User-Id", Err: err})
+			return
+		}
+
+		params.XUserId = &XUserId
+
+	}
+
+	// ------------- Optional header parameter "X-Device-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Device-Id")]; found {
+		var XDeviceId Device
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Device-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Device-Id", valueList[0], &XDeviceId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Device-Id", Err: err})
+			return
+		}
+
+		params.XDeviceId = &XDeviceId
+
+	}
+
+	// ------------- Optional header parameter "X-Session-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Session-Id")]; found {
+		var XSessionId Session
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Session-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Session-Id", valueList[0], &XSessionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Session-Id", Err: err})
+			return
+		}
+
+		params.XSessionId = &XSessionId
+
+	}
+
+	// ------------- Optional header parameter "X-App-Version" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-App-Version")]; found {
+		var XAppVersion AppVersion
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-App-Version", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-App-Version", valueList[0], &XAppVersion, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-App-Version", Err: err})
+			return
+		}
+
+		params.XAppVersion = &XAppVersion
+
+	}
+
+	// ------------- Optional header parameter "traceparent" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("traceparent")]; found {
+		var Traceparent Traceparent
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "traceparent", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "traceparent", valueList[0], &Traceparent, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "traceparent", Err: err})
+			return
+		}
+
+		params.Traceparent = &Traceparent
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateUpload(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// EndUpload operation middleware
+func (siw *ServerInterfaceWrapper) EndUpload(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "uploadId" -------------
+	var uploadId UploadId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "uploadId", chi.URLParam(r, "uploadId"), &uploadId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "uploadId", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EndUploadParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Tus-Resumable" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Tus-Resumable")]; found {
+		var TusResumable EndUploadParamsTusResumable
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Tus-Resumable", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Tus-Resumable", valueList[0], &TusResumable, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Tus-Resumable", Err: err})
+			return
+		}
+
+		params.TusResumable = &TusResumable
+
+	}
+
+	// ------------- Optional header parameter "X-Store-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Store-Id")]; found {
+		var XStoreId Store
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Store-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Store-Id", valueList[0], &XStoreId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Store-Id", Err: err})
+			return
+		}
+
+		params.XStoreId = &XStoreId
+
+	}
+
+	// ------------- Optional header parameter "X-User-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-User-Id")]; found {
+		var XUserId User
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-User-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-User-Id", valueList[0], &XUserId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-User-Id", Err: err})
+			return
+		}
+
+		params.XUserId = &XUserId
+
+	}
+
+	// ------------- Optional header parameter "X-Device-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Device-Id")]; found {
+		var XDeviceId Device
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Device-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Device-Id", valueList[0], &XDeviceId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Device-Id", Err: err})
+			return
+		}
+
+		params.XDeviceId = &XDeviceId
+
+	}
+
+	// ------------- Optional header parameter "X-Session-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Session-Id")]; found {
+		var XSessionId Session
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Session-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Session-Id", valueList[0], &XSessionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Session-Id", Err: err})
+			return
+		}
+
+		params.XSessionId = &XSessionId
+
+	}
+
+	// ------------- Optional header parameter "X-App-Version" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-App-Version")]; found {
+		var XAppVersion AppVersion
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-App-Version", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-App-Version", valueList[0], &XAppVersion, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-App-Version", Err: err})
+			return
+		}
+
+		params.XAppVersion = &XAppVersion
+
+	}
+
+	// ------------- Optional header parameter "traceparent" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("traceparent")]; found {
+		var Traceparent Traceparent
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "traceparent", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "traceparent", valueList[0], &Traceparent, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "traceparent", Err: err})
+			return
+		}
+
+		params.Traceparent = &Traceparent
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.EndUpload(w, r, uploadId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetUploadOffset operation middleware
+func (siw *ServerInterfaceWrapper) GetUploadOffset(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "uploadId" -------------
+	var uploadId UploadId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "uploadId", chi.URLParam(r, "uploadId"), &uploadId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "uploadId", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetUploadOffsetParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Store-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Store-Id")]; found {
+		var XStoreId Store
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Store-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Store-Id", valueList[0], &XStoreId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Store-Id", Err: err})
+			return
+		}
+
+		params.XStoreId = &XStoreId
+
+	}
+
+	// ------------- Optional header parameter "X-User-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-User-Id")]; found {
+		var XUserId User
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-User-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-User-Id", valueList[0], &XUserId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-User-Id", Err: err})
+			return
+		}
+
+		params.XUserId = &XUserId
+
+	}
+
+	// ------------- Optional header parameter "X-Device-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Device-Id")]; found {
+		var XDeviceId Device
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Device-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Device-Id", valueList[0], &XDeviceId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Device-Id", Err: err})
+			return
+		}
+
+		params.XDeviceId = &XDeviceId
+
+	}
+
+	// ------------- Optional header parameter "X-Session-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Session-Id")]; found {
+		var XSessionId Session
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Session-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Session-Id", valueList[0], &XSessionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Session-Id", Err: err})
+			return
+		}
+
+		params.XSessionId = &XSessionId
+
+	}
+
+	// ------------- Optional header parameter "X-App-Version" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-App-Version")]; found {
+		var XAppVersion AppVersion
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-App-Version", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-App-Version", valueList[0], &XAppVersion, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-App-Version", Err: err})
+			return
+		}
+
+		params.XAppVersion = &XAppVersion
+
+	}
+
+	// ------------- Optional header parameter "traceparent" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("traceparent")]; found {
+		var Traceparent Traceparent
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "traceparent", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "traceparent", valueList[0], &Traceparent, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "traceparent", Err: err})
+			return
+		}
+
+		params.Traceparent = &Traceparent
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetUploadOffset(w, r, uploadId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ContinueUpload operation middleware
+func (siw *ServerInterfaceWrapper) ContinueUpload(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "uploadId" -------------
+	var uploadId UploadId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "uploadId", chi.URLParam(r, "uploadId"), &uploadId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "uploadId", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ContinueUploadParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Tus-Resumable" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Tus-Resumable")]; found {
+		var TusResumable ContinueUploadParamsTusResumable
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Tus-Resumable", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Tus-Resumable", valueList[0], &TusResumable, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Tus-Resumable", Err: err})
+			return
+		}
+
+		params.TusResumable = &TusResumable
+
+	}
+
+	// ------------- Optional header parameter "Upload-Offset" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Upload-Offset")]; found {
+		var UploadOffset UploadOffset
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Upload-Offset", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Upload-Offset", valueList[0], &UploadOffset, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Upload-Offset", Err: err})
+			return
+		}
+
+		params.UploadOffset = &UploadOffset
+
+	}
+
+	// ------------- Optional header parameter "X-Store-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Store-Id")]; found {
+		var XStoreId Store
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Store-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Store-Id", valueList[0], &XStoreId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Store-Id", Err: err})
+			return
+		}
+
+		params.XStoreId = &XStoreId
+
+	}
+
+	// ------------- Optional header parameter "X-User-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-User-Id")]; found {
+		var XUserId User
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-User-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-User-Id", valueList[0], &XUserId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-User-Id", Err: err})
+			return
+		}
+
+		params.XUserId = &XUserId
+
+	}
+
+	// ------------- Optional header parameter "X-Device-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Device-Id")]; found {
+		var XDeviceId Device
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Device-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Device-Id", valueList[0], &XDeviceId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Device-Id", Err: err})
+			return
+		}
+
+		params.XDeviceId = &XDeviceId
+
+	}
+
+	// ------------- Optional header parameter "X-Session-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Session-Id")]; found {
+		var XSessionId Session
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Session-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Session-Id", valueList[0], &XSessionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Session-Id", Err: err})
+			return
+		}
+
+		params.XSessionId = &XSessionId
+
+	}
+
+	// ------------- Optional header parameter "X-App-Version" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-App-Version")]; found {
+		var XAppVersion AppVersion
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-App-Version", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-App-Version", valueList[0], &XAppVersion, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-App-Version", Err: err})
+			return
+		}
+
+		params.XAppVersion = &XAppVersion
+
+	}
+
+	// ------------- Optional header parameter "traceparent" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("traceparent")]; found {
+		var Traceparent Traceparent
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "traceparent", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "traceparent", valueList[0], &Traceparent, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "traceparent", Err: err})
+			return
+		}
+
+		params.Traceparent = &Traceparent
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ContinueUpload(w, r, uploadId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetAttachment operation middleware
+func (siw *ServerInterfaceWrapper) GetAttachment(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "sha256" -------------
+	var sha256 Sha256Path
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sha256", chi.URLParam(r, "sha256"), &sha256, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "sha256", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetAttachmentParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Range" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Range")]; found {
+		var Range Range
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Range", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Range", valueList[0], &Range, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Range", Err: err})
+			return
+		}
+
+		params.Range = &Range
+
+	}
+
+	// ------------- Optional header parameter "X-Store-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Store-Id")]; found {
+		var XStoreId Store
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Store-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Store-Id", valueList[0], &XStoreId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Store-Id", Err: err})
+			return
+		}
+
+		params.XStoreId = &XStoreId
+
+	}
+
+	// ------------- Optional header parameter "X-User-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-User-Id")]; found {
+		var XUserId User
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-User-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-User-Id", valueList[0], &XUserId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-User-Id", Err: err})
+			return
+		}
+
+		params.XUserId = &XUserId
+
+	}
+
+	// ------------- Optional header parameter "X-Device-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Device-Id")]; found {
+		var XDeviceId Device
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Device-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Device-Id", valueList[0], &XDeviceId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Device-Id", Err: err})
+			return
+		}
+
+		params.XDeviceId = &XDeviceId
+
+	}
+
+	// ------------- Optional header parameter "X-Session-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Session-Id")]; found {
+		var XSessionId Session
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Session-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Session-Id", valueList[0], &XSessionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Session-Id", Err: err})
+			return
+		}
+
+		params.XSessionId = &XSessionId
+
+	}
+
+	// ------------- Optional header parameter "X-App-Version" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-App-Version")]; found {
+		var XAppVersion AppVersion
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-App-Version", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-App-Version", valueList[0], &XAppVersion, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-App-Version", Err: err})
+			return
+		}
+
+		params.XAppVersion = &XAppVersion
+
+	}
+
+	// ------------- Optional header parameter "traceparent" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("traceparent")]; found {
+		var Traceparent Traceparent
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "traceparent", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "traceparent", valueList[0], &Traceparent, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "traceparent", Err: err})
+			return
+		}
+
+		params.Traceparent = &Traceparent
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetAttachment(w, r, sha256, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// PutAttachment operation middleware
+func (siw *ServerInterfaceWrapper) PutAttachment(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "sha256" -------------
+	var sha256 Sha256Path
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sha256", chi.URLParam(r, "sha256"), &sha256, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "sha256", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PutAttachmentParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Store-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Store-Id")]; found {
+		var XStoreId Store
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Store-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Store-Id", valueList[0], &XStoreId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Store-Id", Err: err})
+			return
+		}
+
+		params.XStoreId = &XStoreId
+
+	}
+
+	// ------------- Optional header parameter "X-User-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-User-Id")]; found {
+		var XUserId User
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-User-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-User-Id", valueList[0], &XUserId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-User-Id", Err: err})
+			return
+		}
+
+		params.XUserId = &XUserId
+
+	}
+
+	// ------------- Optional header parameter "X-Device-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Device-Id")]; found {
+		var XDeviceId Device
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Device-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Device-Id", valueList[0], &XDeviceId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Device-Id", Err: err})
+			return
+		}
+
+		params.XDeviceId = &XDeviceId
+
+	}
+
+	// ------------- Optional header parameter "X-Session-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Session-Id")]; found {
+		var XSessionId Session
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Session-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Session-Id", valueList[0], &XSessionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Session-Id", Err: err})
+			return
+		}
+
+		params.XSessionId = &XSessionId
+
+	}
+
+	// ------------- Optional header parameter "X-App-Version" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-App-Version")]; found {
+		var XAppVersion AppVersion
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-App-Version", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-App-Version", valueList[0], &XAppVersion, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-App-Version", Err: err})
+			return
+		}
+
+		params.XAppVersion = &XAppVersion
+
+	}
+
+	// ------------- Optional header parameter "traceparent" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("traceparent")]; found {
+		var Traceparent Traceparent
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "traceparent", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "traceparent", valueList[0], &Traceparent, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "traceparent", Err: err})
+			return
+		}
+
+		params.Traceparent = &Traceparent
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PutAttachment(w, r, sha256, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2198,6 +3766,228 @@ func (siw *ServerInterfaceWrapper) GetStream(w http.ResponseWriter, r *http.Requ
 	handler.ServeHTTP(w, r)
 }
 
+// ListStreamAttachments operation middleware
+func (siw *ServerInterfaceWrapper) ListStreamAttachments(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "streamId" -------------
+	var streamId StreamId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "streamId", chi.URLParam(r, "streamId"), &streamId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "streamId", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListStreamAttachmentsParams
+
+	// ------------- Optional query parameter "missing" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "missing", r.URL.Query(), &params.Missing, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "missing"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "missing", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", r.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "after", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Store-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Store-Id")]; found {
+		var XStoreId Store
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Store-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Store-Id", valueList[0], &XStoreId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Store-Id", Err: err})
+			return
+		}
+
+		params.XStoreId = &XStoreId
+
+	}
+
+	// ------------- Optional header parameter "X-User-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-User-Id")]; found {
+		var XUserId User
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-User-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-User-Id", valueList[0], &XUserId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-User-Id", Err: err})
+			return
+		}
+
+		params.XUserId = &XUserId
+
+	}
+
+	// ------------- Optional header parameter "X-Device-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Device-Id")]; found {
+		var XDeviceId Device
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Device-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Device-Id", valueList[0], &XDeviceId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Device-Id", Err: err})
+			return
+		}
+
+		params.XDeviceId = &XDeviceId
+
+	}
+
+	// ------------- Optional header parameter "X-Session-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Session-Id")]; found {
+		var XSessionId Session
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Session-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Session-Id", valueList[0], &XSessionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Session-Id", Err: err})
+			return
+		}
+
+		params.XSessionId = &XSessionId
+
+	}
+
+	// ------------- Optional header parameter "X-App-Version" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-App-Version")]; found {
+		var XAppVersion AppVersion
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-App-Version", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-App-Version", valueList[0], &XAppVersion, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-App-Version", Err: err})
+			return
+		}
+
+		params.XAppVersion = &XAppVersion
+
+	}
+
+	// ------------- Optional header parameter "traceparent" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("traceparent")]; found {
+		var Traceparent Traceparent
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "traceparent", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "traceparent", valueList[0], &Traceparent, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "traceparent", Err: err})
+			return
+		}
+
+		params.Traceparent = &Traceparent
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Epoch" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Epoch")]; found {
+		var HoldfastEpoch Epoch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Epoch", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Epoch", valueList[0], &HoldfastEpoch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Epoch", Err: err})
+			return
+		}
+
+		params.HoldfastEpoch = &HoldfastEpoch
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Queue" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Queue")]; found {
+		var HoldfastQueue Queue
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Queue", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Queue", valueList[0], &HoldfastQueue, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Queue", Err: err})
+			return
+		}
+
+		params.HoldfastQueue = &HoldfastQueue
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListStreamAttachments(w, r, streamId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // SendBatch operation middleware
 func (siw *ServerInterfaceWrapper) SendBatch(w http.ResponseWriter, r *http.Request) {
 
@@ -2948,6 +4738,30 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Get(options.BaseURL+"/v1/streams/{streamId}/transactions/{seq}", wrapper.GetTransaction)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/streams/{streamId}/attachments", wrapper.ListStreamAttachments)
+	})
+	r.Group(func(r chi.Router) {
+		r.Options(options.BaseURL+"/v1/attachments", wrapper.DescribeUploads)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/attachments", wrapper.CreateUpload)
+	})
+	r.Group(func(r chi.Router) {
+		r.Delete(options.BaseURL+"/v1/attachments/uploads/{uploadId}", wrapper.EndUpload)
+	})
+	r.Group(func(r chi.Router) {
+		r.Head(options.BaseURL+"/v1/attachments/uploads/{uploadId}", wrapper.GetUploadOffset)
+	})
+	r.Group(func(r chi.Router) {
+		r.Patch(options.BaseURL+"/v1/attachments/uploads/{uploadId}", wrapper.ContinueUpload)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/attachments/{sha256}", wrapper.GetAttachment)
+	})
+	r.Group(func(r chi.Router) {
+		r.Put(options.BaseURL+"/v1/attachments/{sha256}", wrapper.PutAttachment)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/audit/events", wrapper.GetAuditEvents)
 	})
 	r.Group(func(r chi.Router) {
@@ -3008,6 +4822,24 @@ type CorrelationIdReusedApplicationProblemPlusJSONResponse struct {
 	Headers CorrelationIdReusedResponseHeaders
 }
 
+type DigestMismatchResponseHeaders struct {
+	HoldfastProtocol string
+}
+type DigestMismatchApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers DigestMismatchResponseHeaders
+}
+
+type FileTooLargeResponseHeaders struct {
+	HoldfastProtocol string
+}
+type FileTooLargeApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers FileTooLargeResponseHeaders
+}
+
 type ForbiddenResponseHeaders struct {
 	HoldfastProtocol string
 }
@@ -3051,6 +4883,16 @@ type NotFoundApplicationProblemPlusJSONResponse struct {
 	Body Problem
 
 	Headers NotFoundResponseHeaders
+}
+
+type RangeNotSatisfiableResponseHeaders struct {
+	ContentRange     string
+	HoldfastProtocol string
+}
+type RangeNotSatisfiableApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers RangeNotSatisfiableResponseHeaders
 }
 
 type RateLimitedResponseHeaders struct {
@@ -3108,6 +4950,24 @@ type UnsupportedMediaTypeApplicationProblemPlusJSONResponse struct {
 	Body Problem
 
 	Headers UnsupportedMediaTypeResponseHeaders
+}
+
+type UnsupportedVersionResponseHeaders struct {
+	HoldfastProtocol string
+}
+type UnsupportedVersionApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers UnsupportedVersionResponseHeaders
+}
+
+type UploadConflictResponseHeaders struct {
+	HoldfastProtocol string
+}
+type UploadConflictApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers UploadConflictResponseHeaders
 }
 
 type GetDocsRequestObject struct {
@@ -3567,6 +5427,1459 @@ type GetReadyz503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetReadyz503ApplicationProblemPlusJSONResponse) VisitGetReadyzResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DescribeUploadsRequestObject struct {
+	Params DescribeUploadsParams
+}
+
+type DescribeUploadsResponseObject interface {
+	VisitDescribeUploadsResponse(w http.ResponseWriter) error
+}
+
+type DescribeUploads204ResponseHeaders struct {
+	HoldfastProtocol string
+	TusExtension     string
+	TusMaxSize       int
+	TusResumable     string
+	TusVersion       string
+}
+
+type DescribeUploads204Response struct {
+	Headers DescribeUploads204ResponseHeaders
+}
+
+func (response DescribeUploads204Response) VisitDescribeUploadsResponse(w http.ResponseWriter) error {
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Tus-Extension", fmt.Sprint(response.Headers.TusExtension))
+	w.Header().Set("Tus-Max-Size", fmt.Sprint(response.Headers.TusMaxSize))
+	w.Header().Set("Tus-Resumable", fmt.Sprint(response.Headers.TusResumable))
+	w.Header().Set("Tus-Version", fmt.Sprint(response.Headers.TusVersion))
+	w.WriteHeader(204)
+	return nil
+}
+
+type DescribeUploads431ApplicationProblemPlusJSONResponse struct {
+	HeadersTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response DescribeUploads431ApplicationProblemPlusJSONResponse) VisitDescribeUploadsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(431)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DescribeUploads500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response DescribeUploads500ApplicationProblemPlusJSONResponse) VisitDescribeUploadsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DescribeUploads503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DescribeUploads503ApplicationProblemPlusJSONResponse) VisitDescribeUploadsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUploadRequestObject struct {
+	Params CreateUploadParams
+	Body   io.Reader
+}
+
+type CreateUploadResponseObject interface {
+	VisitCreateUploadResponse(w http.ResponseWriter) error
+}
+
+type CreateUpload201ResponseHeaders struct {
+	HoldfastProtocol string
+	Location         string
+	ReprDigest       *string
+	TusResumable     string
+	UploadExpires    string
+	UploadOffset     *int
+}
+
+type CreateUpload201Response struct {
+	Headers CreateUpload201ResponseHeaders
+}
+
+func (response CreateUpload201Response) VisitCreateUploadResponse(w http.ResponseWriter) error {
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	if response.Headers.ReprDigest != nil {
+		w.Header().Set("Repr-Digest", fmt.Sprint(*response.Headers.ReprDigest))
+	}
+	w.Header().Set("Tus-Resumable", fmt.Sprint(response.Headers.TusResumable))
+	w.Header().Set("Upload-Expires", fmt.Sprint(response.Headers.UploadExpires))
+	if response.Headers.UploadOffset != nil {
+		w.Header().Set("Upload-Offset", fmt.Sprint(*response.Headers.UploadOffset))
+	}
+	w.WriteHeader(201)
+	return nil
+}
+
+type CreateUpload400ApplicationProblemPlusJSONResponse struct {
+	InvalidRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUpload400ApplicationProblemPlusJSONResponse) VisitCreateUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUpload401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUpload401ApplicationProblemPlusJSONResponse) VisitCreateUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUpload403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUpload403ApplicationProblemPlusJSONResponse) VisitCreateUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUpload409ApplicationProblemPlusJSONResponse struct {
+	UploadConflictApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUpload409ApplicationProblemPlusJSONResponse) VisitCreateUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUpload412ApplicationProblemPlusJSONResponse struct {
+	UnsupportedVersionApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUpload412ApplicationProblemPlusJSONResponse) VisitCreateUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUpload413ApplicationProblemPlusJSONResponse struct {
+	FileTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUpload413ApplicationProblemPlusJSONResponse) VisitCreateUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUpload415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUpload415ApplicationProblemPlusJSONResponse) VisitCreateUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUpload422ApplicationProblemPlusJSONResponse struct {
+	DigestMismatchApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUpload422ApplicationProblemPlusJSONResponse) VisitCreateUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUpload429ApplicationProblemPlusJSONResponse struct {
+	RateLimitedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUpload429ApplicationProblemPlusJSONResponse) VisitCreateUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUpload431ApplicationProblemPlusJSONResponse struct {
+	HeadersTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUpload431ApplicationProblemPlusJSONResponse) VisitCreateUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(431)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUpload500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUpload500ApplicationProblemPlusJSONResponse) VisitCreateUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUpload503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateUpload503ApplicationProblemPlusJSONResponse) VisitCreateUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndUploadRequestObject struct {
+	UploadId UploadId `json:"uploadId"`
+	Params   EndUploadParams
+}
+
+type EndUploadResponseObject interface {
+	VisitEndUploadResponse(w http.ResponseWriter) error
+}
+
+type EndUpload204ResponseHeaders struct {
+	HoldfastProtocol string
+	TusResumable     string
+}
+
+type EndUpload204Response struct {
+	Headers EndUpload204ResponseHeaders
+}
+
+func (response EndUpload204Response) VisitEndUploadResponse(w http.ResponseWriter) error {
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Tus-Resumable", fmt.Sprint(response.Headers.TusResumable))
+	w.WriteHeader(204)
+	return nil
+}
+
+type EndUpload400ApplicationProblemPlusJSONResponse struct {
+	InvalidRequestApplicationProblemPlusJSONResponse
+}
+
+func (response EndUpload400ApplicationProblemPlusJSONResponse) VisitEndUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndUpload401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response EndUpload401ApplicationProblemPlusJSONResponse) VisitEndUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndUpload403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response EndUpload403ApplicationProblemPlusJSONResponse) VisitEndUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndUpload404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response EndUpload404ApplicationProblemPlusJSONResponse) VisitEndUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndUpload409ApplicationProblemPlusJSONResponse struct {
+	UploadConflictApplicationProblemPlusJSONResponse
+}
+
+func (response EndUpload409ApplicationProblemPlusJSONResponse) VisitEndUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndUpload412ApplicationProblemPlusJSONResponse struct {
+	UnsupportedVersionApplicationProblemPlusJSONResponse
+}
+
+func (response EndUpload412ApplicationProblemPlusJSONResponse) VisitEndUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndUpload429ApplicationProblemPlusJSONResponse struct {
+	RateLimitedApplicationProblemPlusJSONResponse
+}
+
+func (response EndUpload429ApplicationProblemPlusJSONResponse) VisitEndUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndUpload431ApplicationProblemPlusJSONResponse struct {
+	HeadersTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response EndUpload431ApplicationProblemPlusJSONResponse) VisitEndUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(431)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndUpload500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response EndUpload500ApplicationProblemPlusJSONResponse) VisitEndUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndUpload503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response EndUpload503ApplicationProblemPlusJSONResponse) VisitEndUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUploadOffsetRequestObject struct {
+	UploadId UploadId `json:"uploadId"`
+	Params   GetUploadOffsetParams
+}
+
+type GetUploadOffsetResponseObject interface {
+	VisitGetUploadOffsetResponse(w http.ResponseWriter) error
+}
+
+type GetUploadOffset200ResponseHeaders struct {
+	CacheControl     string
+	HoldfastProtocol string
+	TusResumable     string
+	UploadExpires    string
+	UploadLength     int
+	UploadMetadata   *string
+	UploadOffset     int
+}
+
+type GetUploadOffset200Response struct {
+	Headers GetUploadOffset200ResponseHeaders
+}
+
+func (response GetUploadOffset200Response) VisitGetUploadOffsetResponse(w http.ResponseWriter) error {
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Tus-Resumable", fmt.Sprint(response.Headers.TusResumable))
+	w.Header().Set("Upload-Expires", fmt.Sprint(response.Headers.UploadExpires))
+	w.Header().Set("Upload-Length", fmt.Sprint(response.Headers.UploadLength))
+	if response.Headers.UploadMetadata != nil {
+		w.Header().Set("Upload-Metadata", fmt.Sprint(*response.Headers.UploadMetadata))
+	}
+	w.Header().Set("Upload-Offset", fmt.Sprint(response.Headers.UploadOffset))
+	w.WriteHeader(200)
+	return nil
+}
+
+type GetUploadOffset400ApplicationProblemPlusJSONResponse struct {
+	InvalidRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetUploadOffset400ApplicationProblemPlusJSONResponse) VisitGetUploadOffsetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUploadOffset401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response GetUploadOffset401ApplicationProblemPlusJSONResponse) VisitGetUploadOffsetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUploadOffset403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetUploadOffset403ApplicationProblemPlusJSONResponse) VisitGetUploadOffsetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUploadOffset404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetUploadOffset404ApplicationProblemPlusJSONResponse) VisitGetUploadOffsetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUploadOffset429ApplicationProblemPlusJSONResponse struct {
+	RateLimitedApplicationProblemPlusJSONResponse
+}
+
+func (response GetUploadOffset429ApplicationProblemPlusJSONResponse) VisitGetUploadOffsetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUploadOffset431ApplicationProblemPlusJSONResponse struct {
+	HeadersTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response GetUploadOffset431ApplicationProblemPlusJSONResponse) VisitGetUploadOffsetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(431)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUploadOffset500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response GetUploadOffset500ApplicationProblemPlusJSONResponse) VisitGetUploadOffsetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUploadOffset503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetUploadOffset503ApplicationProblemPlusJSONResponse) VisitGetUploadOffsetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ContinueUploadRequestObject struct {
+	UploadId UploadId `json:"uploadId"`
+	Params   ContinueUploadParams
+	Body     io.Reader
+}
+
+type ContinueUploadResponseObject interface {
+	VisitContinueUploadResponse(w http.ResponseWriter) error
+}
+
+type ContinueUpload204ResponseHeaders struct {
+	HoldfastProtocol string
+	ReprDigest       *string
+	TusResumable     string
+	UploadExpires    *string
+	UploadOffset     int
+}
+
+type ContinueUpload204Response struct {
+	Headers ContinueUpload204ResponseHeaders
+}
+
+func (response ContinueUpload204Response) VisitContinueUploadResponse(w http.ResponseWriter) error {
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	if response.Headers.ReprDigest != nil {
+		w.Header().Set("Repr-Digest", fmt.Sprint(*response.Headers.ReprDigest))
+	}
+	w.Header().Set("Tus-Resumable", fmt.Sprint(response.Headers.TusResumable))
+	if response.Headers.UploadExpires != nil {
+		w.Header().Set("Upload-Expires", fmt.Sprint(*response.Headers.UploadExpires))
+	}
+	w.Header().Set("Upload-Offset", fmt.Sprint(response.Headers.UploadOffset))
+	w.WriteHeader(204)
+	return nil
+}
+
+type ContinueUpload400ApplicationProblemPlusJSONResponse struct {
+	InvalidRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ContinueUpload400ApplicationProblemPlusJSONResponse) VisitContinueUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ContinueUpload401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response ContinueUpload401ApplicationProblemPlusJSONResponse) VisitContinueUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ContinueUpload403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ContinueUpload403ApplicationProblemPlusJSONResponse) VisitContinueUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ContinueUpload404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ContinueUpload404ApplicationProblemPlusJSONResponse) VisitContinueUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ContinueUpload409ApplicationProblemPlusJSONResponse struct {
+	UploadConflictApplicationProblemPlusJSONResponse
+}
+
+func (response ContinueUpload409ApplicationProblemPlusJSONResponse) VisitContinueUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ContinueUpload412ApplicationProblemPlusJSONResponse struct {
+	UnsupportedVersionApplicationProblemPlusJSONResponse
+}
+
+func (response ContinueUpload412ApplicationProblemPlusJSONResponse) VisitContinueUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ContinueUpload413ApplicationProblemPlusJSONResponse struct {
+	FileTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ContinueUpload413ApplicationProblemPlusJSONResponse) VisitContinueUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ContinueUpload415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response ContinueUpload415ApplicationProblemPlusJSONResponse) VisitContinueUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ContinueUpload422ApplicationProblemPlusJSONResponse struct {
+	DigestMismatchApplicationProblemPlusJSONResponse
+}
+
+func (response ContinueUpload422ApplicationProblemPlusJSONResponse) VisitContinueUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ContinueUpload429ApplicationProblemPlusJSONResponse struct {
+	RateLimitedApplicationProblemPlusJSONResponse
+}
+
+func (response ContinueUpload429ApplicationProblemPlusJSONResponse) VisitContinueUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ContinueUpload431ApplicationProblemPlusJSONResponse struct {
+	HeadersTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ContinueUpload431ApplicationProblemPlusJSONResponse) VisitContinueUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(431)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ContinueUpload500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response ContinueUpload500ApplicationProblemPlusJSONResponse) VisitContinueUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ContinueUpload503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ContinueUpload503ApplicationProblemPlusJSONResponse) VisitContinueUploadResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAttachmentRequestObject struct {
+	Sha256 Sha256Path `json:"sha256"`
+	Params GetAttachmentParams
+}
+
+type GetAttachmentResponseObject interface {
+	VisitGetAttachmentResponse(w http.ResponseWriter) error
+}
+
+type GetAttachment200ResponseHeaders struct {
+	AcceptRanges        string
+	CacheControl        string
+	ContentDisposition  string
+	ETag                string
+	HoldfastProtocol    string
+	ReprDigest          string
+	XContentTypeOptions string
+}
+
+type GetAttachment200AsteriskResponse struct {
+	Body          io.Reader
+	Headers       GetAttachment200ResponseHeaders
+	ContentType   string
+	ContentLength int64
+}
+
+func (response GetAttachment200AsteriskResponse) VisitGetAttachmentResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", response.ContentType)
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.Header().Set("Accept-Ranges", fmt.Sprint(response.Headers.AcceptRanges))
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	w.Header().Set("Content-Disposition", fmt.Sprint(response.Headers.ContentDisposition))
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Repr-Digest", fmt.Sprint(response.Headers.ReprDigest))
+	w.Header().Set("X-Content-Type-Options", fmt.Sprint(response.Headers.XContentTypeOptions))
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetAttachment206ResponseHeaders struct {
+	ETag                string
+	HoldfastProtocol    string
+	ReprDigest          string
+	XContentTypeOptions string
+}
+
+type GetAttachment206AsteriskResponse struct {
+	Body          io.Reader
+	Headers       GetAttachment206ResponseHeaders
+	ContentType   string
+	ContentLength int64
+}
+
+func (response GetAttachment206AsteriskResponse) VisitGetAttachmentResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", response.ContentType)
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Repr-Digest", fmt.Sprint(response.Headers.ReprDigest))
+	w.Header().Set("X-Content-Type-Options", fmt.Sprint(response.Headers.XContentTypeOptions))
+	w.WriteHeader(206)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetAttachment304ResponseHeaders struct {
+	ETag             string
+	HoldfastProtocol string
+}
+
+type GetAttachment304Response struct {
+	Headers GetAttachment304ResponseHeaders
+}
+
+func (response GetAttachment304Response) VisitGetAttachmentResponse(w http.ResponseWriter) error {
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetAttachment400ApplicationProblemPlusJSONResponse struct {
+	InvalidRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetAttachment400ApplicationProblemPlusJSONResponse) VisitGetAttachmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAttachment401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response GetAttachment401ApplicationProblemPlusJSONResponse) VisitGetAttachmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAttachment403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetAttachment403ApplicationProblemPlusJSONResponse) VisitGetAttachmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAttachment404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetAttachment404ApplicationProblemPlusJSONResponse) VisitGetAttachmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAttachment416ApplicationProblemPlusJSONResponse struct {
+	RangeNotSatisfiableApplicationProblemPlusJSONResponse
+}
+
+func (response GetAttachment416ApplicationProblemPlusJSONResponse) VisitGetAttachmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Content-Range", fmt.Sprint(response.Headers.ContentRange))
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(416)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAttachment429ApplicationProblemPlusJSONResponse struct {
+	RateLimitedApplicationProblemPlusJSONResponse
+}
+
+func (response GetAttachment429ApplicationProblemPlusJSONResponse) VisitGetAttachmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAttachment431ApplicationProblemPlusJSONResponse struct {
+	HeadersTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response GetAttachment431ApplicationProblemPlusJSONResponse) VisitGetAttachmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(431)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAttachment500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response GetAttachment500ApplicationProblemPlusJSONResponse) VisitGetAttachmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAttachment503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetAttachment503ApplicationProblemPlusJSONResponse) VisitGetAttachmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutAttachmentRequestObject struct {
+	Sha256      Sha256Path `json:"sha256"`
+	Params      PutAttachmentParams
+	ContentType string
+	Body        io.Reader
+}
+
+type PutAttachmentResponseObject interface {
+	VisitPutAttachmentResponse(w http.ResponseWriter) error
+}
+
+type PutAttachment200ResponseHeaders struct {
+	ETag             string
+	HoldfastProtocol string
+	ReprDigest       string
+}
+
+type PutAttachment200Response struct {
+	Headers PutAttachment200ResponseHeaders
+}
+
+func (response PutAttachment200Response) VisitPutAttachmentResponse(w http.ResponseWriter) error {
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Repr-Digest", fmt.Sprint(response.Headers.ReprDigest))
+	w.WriteHeader(200)
+	return nil
+}
+
+type PutAttachment201ResponseHeaders struct {
+	ETag             string
+	HoldfastProtocol string
+	Location         string
+	ReprDigest       string
+}
+
+type PutAttachment201Response struct {
+	Headers PutAttachment201ResponseHeaders
+}
+
+func (response PutAttachment201Response) VisitPutAttachmentResponse(w http.ResponseWriter) error {
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.Header().Set("Repr-Digest", fmt.Sprint(response.Headers.ReprDigest))
+	w.WriteHeader(201)
+	return nil
+}
+
+type PutAttachment400ApplicationProblemPlusJSONResponse struct {
+	InvalidRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PutAttachment400ApplicationProblemPlusJSONResponse) VisitPutAttachmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutAttachment401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response PutAttachment401ApplicationProblemPlusJSONResponse) VisitPutAttachmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutAttachment403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PutAttachment403ApplicationProblemPlusJSONResponse) VisitPutAttachmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutAttachment408ApplicationProblemPlusJSONResponse struct {
+	RequestTimeoutApplicationProblemPlusJSONResponse
+}
+
+func (response PutAttachment408ApplicationProblemPlusJSONResponse) VisitPutAttachmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutAttachment413ApplicationProblemPlusJSONResponse struct {
+	FileTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response PutAttachment413ApplicationProblemPlusJSONResponse) VisitPutAttachmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutAttachment415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response PutAttachment415ApplicationProblemPlusJSONResponse) VisitPutAttachmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutAttachment422ApplicationProblemPlusJSONResponse struct {
+	DigestMismatchApplicationProblemPlusJSONResponse
+}
+
+func (response PutAttachment422ApplicationProblemPlusJSONResponse) VisitPutAttachmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutAttachment429ApplicationProblemPlusJSONResponse struct {
+	RateLimitedApplicationProblemPlusJSONResponse
+}
+
+func (response PutAttachment429ApplicationProblemPlusJSONResponse) VisitPutAttachmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutAttachment431ApplicationProblemPlusJSONResponse struct {
+	HeadersTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response PutAttachment431ApplicationProblemPlusJSONResponse) VisitPutAttachmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(431)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutAttachment500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response PutAttachment500ApplicationProblemPlusJSONResponse) VisitPutAttachmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutAttachment503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PutAttachment503ApplicationProblemPlusJSONResponse) VisitPutAttachmentResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -4538,6 +7851,165 @@ func (response GetStream503ApplicationProblemPlusJSONResponse) VisitGetStreamRes
 	return err
 }
 
+type ListStreamAttachmentsRequestObject struct {
+	StreamId StreamId `json:"streamId"`
+	Params   ListStreamAttachmentsParams
+}
+
+type ListStreamAttachmentsResponseObject interface {
+	VisitListStreamAttachmentsResponse(w http.ResponseWriter) error
+}
+
+type ListStreamAttachments200ResponseHeaders struct {
+	HoldfastAcceptedThrough int
+	HoldfastDurableThrough  int
+	HoldfastEpoch           int
+	HoldfastProtocol        string
+}
+
+type ListStreamAttachments200JSONResponse struct {
+	Body    StreamAttachments
+	Headers ListStreamAttachments200ResponseHeaders
+}
+
+func (response ListStreamAttachments200JSONResponse) VisitListStreamAttachmentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Holdfast-Accepted-Through", fmt.Sprint(response.Headers.HoldfastAcceptedThrough))
+	w.Header().Set("Holdfast-Durable-Through", fmt.Sprint(response.Headers.HoldfastDurableThrough))
+	w.Header().Set("Holdfast-Epoch", fmt.Sprint(response.Headers.HoldfastEpoch))
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStreamAttachments400ApplicationProblemPlusJSONResponse struct {
+	InvalidRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListStreamAttachments400ApplicationProblemPlusJSONResponse) VisitListStreamAttachmentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStreamAttachments401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response ListStreamAttachments401ApplicationProblemPlusJSONResponse) VisitListStreamAttachmentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStreamAttachments403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListStreamAttachments403ApplicationProblemPlusJSONResponse) VisitListStreamAttachmentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStreamAttachments429ApplicationProblemPlusJSONResponse struct {
+	RateLimitedApplicationProblemPlusJSONResponse
+}
+
+func (response ListStreamAttachments429ApplicationProblemPlusJSONResponse) VisitListStreamAttachmentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStreamAttachments431ApplicationProblemPlusJSONResponse struct {
+	HeadersTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ListStreamAttachments431ApplicationProblemPlusJSONResponse) VisitListStreamAttachmentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(431)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStreamAttachments500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response ListStreamAttachments500ApplicationProblemPlusJSONResponse) VisitListStreamAttachmentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStreamAttachments503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListStreamAttachments503ApplicationProblemPlusJSONResponse) VisitListStreamAttachmentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SendBatchRequestObject struct {
 	StreamId StreamId `json:"streamId"`
 	Params   SendBatchParams
@@ -5232,6 +8704,27 @@ type StrictServerInterface interface {
 	// GetReadyz Send it traffic
 	// (GET /readyz)
 	GetReadyz(ctx context.Context, request GetReadyzRequestObject) (GetReadyzResponseObject, error)
+	// DescribeUploads What this tus server can do
+	// (OPTIONS /v1/attachments)
+	DescribeUploads(ctx context.Context, request DescribeUploadsRequestObject) (DescribeUploadsResponseObject, error)
+	// CreateUpload Begin a resumable upload
+	// (POST /v1/attachments)
+	CreateUpload(ctx context.Context, request CreateUploadRequestObject) (CreateUploadResponseObject, error)
+	// EndUpload Give an upload up
+	// (DELETE /v1/attachments/uploads/{uploadId})
+	EndUpload(ctx context.Context, request EndUploadRequestObject) (EndUploadResponseObject, error)
+	// GetUploadOffset How far an upload has come
+	// (HEAD /v1/attachments/uploads/{uploadId})
+	GetUploadOffset(ctx context.Context, request GetUploadOffsetRequestObject) (GetUploadOffsetResponseObject, error)
+	// ContinueUpload Send octets of an upload
+	// (PATCH /v1/attachments/uploads/{uploadId})
+	ContinueUpload(ctx context.Context, request ContinueUploadRequestObject) (ContinueUploadResponseObject, error)
+	// GetAttachment Read a file
+	// (GET /v1/attachments/{sha256})
+	GetAttachment(ctx context.Context, request GetAttachmentRequestObject) (GetAttachmentResponseObject, error)
+	// PutAttachment Keep a small file
+	// (PUT /v1/attachments/{sha256})
+	PutAttachment(ctx context.Context, request PutAttachmentRequestObject) (PutAttachmentResponseObject, error)
 	// GetAuditEvents Ask what happened
 	// (GET /v1/audit/events)
 	GetAuditEvents(ctx context.Context, request GetAuditEventsRequestObject) (GetAuditEventsResponseObject, error)
@@ -5250,6 +8743,9 @@ type StrictServerInterface interface {
 	// GetStream How far a stream has come
 	// (GET /v1/streams/{streamId})
 	GetStream(ctx context.Context, request GetStreamRequestObject) (GetStreamResponseObject, error)
+	// ListStreamAttachments Which files a stream's transactions name
+	// (GET /v1/streams/{streamId}/attachments)
+	ListStreamAttachments(ctx context.Context, request ListStreamAttachmentsRequestObject) (ListStreamAttachmentsResponseObject, error)
 	// SendBatch Send a batch
 	// (POST /v1/streams/{streamId}/batches)
 	SendBatch(ctx context.Context, request SendBatchRequestObject) (SendBatchResponseObject, error)
@@ -5446,6 +8942,200 @@ func (sh *strictHandler) GetReadyz(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// DescribeUploads operation middleware
+func (sh *strictHandler) DescribeUploads(w http.ResponseWriter, r *http.Request, params DescribeUploadsParams) {
+	var request DescribeUploadsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DescribeUploads(ctx, request.(DescribeUploadsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DescribeUploads")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DescribeUploadsResponseObject); ok {
+		if err := validResponse.VisitDescribeUploadsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateUpload operation middleware
+func (sh *strictHandler) CreateUpload(w http.ResponseWriter, r *http.Request, params CreateUploadParams) {
+	var request CreateUploadRequestObject
+
+	request.Params = params
+
+	request.Body = r.Body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateUpload(ctx, request.(CreateUploadRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateUpload")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateUploadResponseObject); ok {
+		if err := validResponse.VisitCreateUploadResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// EndUpload operation middleware
+func (sh *strictHandler) EndUpload(w http.ResponseWriter, r *http.Request, uploadId UploadId, params EndUploadParams) {
+	var request EndUploadRequestObject
+
+	request.UploadId = uploadId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.EndUpload(ctx, request.(EndUploadRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EndUpload")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(EndUploadResponseObject); ok {
+		if err := validResponse.VisitEndUploadResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetUploadOffset operation middleware
+func (sh *strictHandler) GetUploadOffset(w http.ResponseWriter, r *http.Request, uploadId UploadId, params GetUploadOffsetParams) {
+	var request GetUploadOffsetRequestObject
+
+	request.UploadId = uploadId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetUploadOffset(ctx, request.(GetUploadOffsetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetUploadOffset")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetUploadOffsetResponseObject); ok {
+		if err := validResponse.VisitGetUploadOffsetResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ContinueUpload operation middleware
+func (sh *strictHandler) ContinueUpload(w http.ResponseWriter, r *http.Request, uploadId UploadId, params ContinueUploadParams) {
+	var request ContinueUploadRequestObject
+
+	request.UploadId = uploadId
+	request.Params = params
+
+	request.Body = r.Body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ContinueUpload(ctx, request.(ContinueUploadRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ContinueUpload")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ContinueUploadResponseObject); ok {
+		if err := validResponse.VisitContinueUploadResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetAttachment operation middleware
+func (sh *strictHandler) GetAttachment(w http.ResponseWriter, r *http.Request, sha256 Sha256Path, params GetAttachmentParams) {
+	var request GetAttachmentRequestObject
+
+	request.Sha256 = sha256
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetAttachment(ctx, request.(GetAttachmentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetAttachment")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetAttachmentResponseObject); ok {
+		if err := validResponse.VisitGetAttachmentResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// PutAttachment operation middleware
+func (sh *strictHandler) PutAttachment(w http.ResponseWriter, r *http.Request, sha256 Sha256Path, params PutAttachmentParams) {
+	var request PutAttachmentRequestObject
+
+	request.Sha256 = sha256
+	request.Params = params
+	request.ContentType = r.Header.Get("Content-Type")
+
+	request.Body = r.Body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.PutAttachment(ctx, request.(PutAttachmentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PutAttachment")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(PutAttachmentResponseObject); ok {
+		if err := validResponse.VisitPutAttachmentResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetAuditEvents operation middleware
 func (sh *strictHandler) GetAuditEvents(w http.ResponseWriter, r *http.Request, params GetAuditEventsParams) {
 	var request GetAuditEventsRequestObject
@@ -5592,6 +9282,33 @@ func (sh *strictHandler) GetStream(w http.ResponseWriter, r *http.Request, strea
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetStreamResponseObject); ok {
 		if err := validResponse.VisitGetStreamResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListStreamAttachments operation middleware
+func (sh *strictHandler) ListStreamAttachments(w http.ResponseWriter, r *http.Request, streamId StreamId, params ListStreamAttachmentsParams) {
+	var request ListStreamAttachmentsRequestObject
+
+	request.StreamId = streamId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListStreamAttachments(ctx, request.(ListStreamAttachmentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListStreamAttachments")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListStreamAttachmentsResponseObject); ok {
+		if err := validResponse.VisitListStreamAttachmentsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -13,47 +13,54 @@ import (
 	"github.com/holdfast-sync/holdfast/objectstore"
 	"github.com/holdfast-sync/holdfast/objectstore/files"
 	"github.com/holdfast-sync/holdfast/objectstore/s3"
+	"github.com/holdfast-sync/holdfast/objectstore/sites"
 )
 
-// openObjects opens every site of the settings. A service is not asked yet.
-func openObjects(s *settings.Settings) (map[string]objectstore.Store, error) {
-	text := s.ObjectStores
-	if text == "" {
+// openObjects opens every site of the settings; names has the ring's own first. A service is not asked yet.
+func openObjects(s *settings.Settings) (opened map[string]objectstore.Store, names []string, err error) {
+	if s.ObjectStores == "" {
 		dir, err := filepath.Abs(filepath.Join(s.DataDir, "objects"))
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		opened, err := files.Open(dir)
+		local, err := files.Open(dir)
 		if err != nil {
-			return nil, s.Wrong("dataDir", err.Error())
+			return nil, nil, s.Wrong("dataDir", err.Error())
 		}
-		return map[string]objectstore.Store{"local": opened}, nil
+		return map[string]objectstore.Store{"local": local}, []string{"local"}, nil
 	}
-	locations, err := objectstore.ParseLocations(text)
+	locations, err := objectstore.ParseLocations(s.ObjectStores)
 	if err != nil {
-		return nil, s.Wrong("objectStores", err.Error())
+		return nil, nil, s.Wrong("objectStores", err.Error())
 	}
-	sites := map[string]objectstore.Store{}
+	opened = map[string]objectstore.Store{}
 	for _, l := range locations {
-		var opened objectstore.Store
-		if l.Kind == "file" {
-			opened, err = files.Open(l.Path)
-		} else {
-			opened, err = s3.New(l)
+		if opened[l.Site], err = openObject(l); err != nil {
+			return nil, nil, s.Wrong("objectStores", "site "+l.Site+": "+err.Error())
 		}
-		if err != nil {
-			return nil, s.Wrong("objectStores", "site "+l.Site+": "+err.Error())
+		if l.Site == s.Site {
+			names = append([]string{l.Site}, names...)
+			continue
 		}
-		sites[l.Site] = opened
+		names = append(names, l.Site)
 	}
-	return sites, nil
+	return opened, names, nil
+}
+
+func openObject(l objectstore.Location) (objectstore.Store, error) {
+	if l.Kind == "file" {
+		return files.Open(l.Path)
+	}
+	return s3.New(l)
 }
 
 // archives are the sites as the audit log sees them.
-func archives(sites map[string]objectstore.Store) map[string]audit.Archive {
-	out := make(map[string]audit.Archive, len(sites))
-	for name, site := range sites {
-		out[name] = archive{site}
+func archives(at *sites.Sites) map[string]audit.Archive {
+	out := map[string]audit.Archive{}
+	for _, name := range at.Names() {
+		if site, ok := at.At(name); ok {
+			out[name] = archive{site}
+		}
 	}
 	return out
 }

@@ -55,17 +55,18 @@ func (c *AuditVerifyCmd) Run(ctx context.Context, con *console) error {
 		if len(keys) == 0 {
 			return usage("there is no key to verify with; set audit.sealingKey or audit.trustedKeys")
 		}
-		sites, err := openObjects(tool.settings)
+		at, err := openSites(tool.settings, nil)
 		if err != nil {
 			return err
 		}
+		defer at.Close()
 		result, err := audit.Verify(ctx, audit.VerifyConfig{
-			Store: tool.store, Archives: archives(sites), Keys: keys, Since: bounds[0], Until: bounds[1], Now: con.now, Progress: verifyProgress(con),
+			Store: tool.store, Archives: archives(at), Keys: keys, Since: bounds[0], Until: bounds[1], Now: con.now, Progress: verifyProgress(con),
 		})
 		if err != nil {
 			return failed("not everything could be looked at: %w", err)
 		}
-		if err := c.write(con, result, func(w io.Writer) { writeVerification(w, result, siteNames(sites)) }); err != nil {
+		if err := c.write(con, result, func(w io.Writer) { writeVerification(w, result, at.Names()) }); err != nil {
 			return err
 		}
 		if !result.OK() {

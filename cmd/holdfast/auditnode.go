@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/holdfast-sync/holdfast/audit"
-	"github.com/holdfast-sync/holdfast/objectstore"
 )
 
 // makeAudit makes what records, answers, seals and prunes.
@@ -29,11 +28,6 @@ func (n *node) makeAudit() error {
 
 // checkSealing tells what is wrong with the settings before anything is made on disk.
 func (n *node) checkSealing() error {
-	if text := n.settings.ObjectStores; text != "" {
-		if _, err := objectstore.ParseLocations(text); err != nil {
-			return n.settings.Wrong("objectStores", err.Error())
-		}
-	}
 	key, err := sealingKey(n.settings, false)
 	if err == nil {
 		_, err = trustedKeys(n.settings, key)
@@ -43,13 +37,6 @@ func (n *node) checkSealing() error {
 
 // startSealing begins to seal and prune, once the database is there.
 func (n *node) startSealing() error {
-	var err error
-	if n.objects, err = openObjects(n.settings); err != nil {
-		return err
-	}
-	for _, site := range n.objects {
-		n.atEnd(func(context.Context) error { return site.Close() })
-	}
 	key, err := sealingKey(n.settings, true)
 	if err != nil {
 		return err
@@ -58,7 +45,7 @@ func (n *node) startSealing() error {
 		n.log.Warn("the audit log is not sealed: audit.sealingKey is empty; holdfast audit key makes one")
 	}
 	sealer, err := audit.NewSealer(audit.SealerConfig{
-		Store: n.store, Archives: archives(n.objects), Key: key, Node: n.id, Logger: n.log, Retention: n.settings.Audit.Retention, Redact: n.scanner.Append,
+		Store: n.store, Archives: archives(n.sites), Key: key, Node: n.id, Logger: n.log, Retention: n.settings.Audit.Retention, Redact: n.scanner.Append,
 	})
 	if err != nil {
 		return err

@@ -34,6 +34,7 @@ type CLI struct {
 	Token   TokenCmd   `cmd:"" help:"Make, list and revoke the tokens of auth token."`
 	Doctor  DoctorCmd  `cmd:"" help:"Try every setting and connection and say what to do."`
 	Audit   AuditCmd   `cmd:"" help:"Ask what happened, make reports, verify the audit log."`
+	Objects ObjectsCmd `cmd:"" help:"Look after the files in the object stores."`
 	Redact  RedactCmd  `cmd:"" help:"Mask secrets and personal data in lines of the standard input."`
 	Version VersionCmd `cmd:"" help:"Print the version."`
 }

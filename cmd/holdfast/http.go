@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-sync/holdfast"
 	"github.com/holdfast-sync/holdfast/api"
 	"github.com/holdfast-sync/holdfast/auth"
+	"github.com/holdfast-sync/holdfast/internal/health"
 	"github.com/holdfast-sync/holdfast/middleware"
 )
 
@@ -57,9 +58,17 @@ func (n *node) makeHandler() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	uploads, err := n.uploads()
+	if err != nil {
+		return nil, err
+	}
 	server, err := api.New(api.Config{
+		Attachments: attachmentsPort{n.attachments}, Uploads: uploads,
 		Streams: countedStreams{n.gateway, n.metrics}, Audit: n.auditLog, Admission: countedAdmission{admission, n.metrics}, Metrics: n.metrics, Health: healthPort{n}, Logger: n.log,
-		Limits: api.Limits{MaxBytes: int64(limits.MaxBytes), MaxTransactions: int(limits.MaxTransactions)},
+		Limits: api.Limits{
+			MaxBytes: int64(limits.MaxBytes), MaxTransactions: int(limits.MaxTransactions), MaxFileBytes: int64(n.settings.Attachments.MaxBytes),
+			MaxPutBytes: int64(n.settings.Attachments.MaxPutBytes), FileTypes: n.settings.Attachments.FileTypes(),
+		},
 	})
 	if err != nil {
 		return nil, err
@@ -160,10 +169,19 @@ type healthPort struct{ n *node }
 // Health is how the parts are.
 func (h healthPort) Health() api.HealthReport {
 	r := h.n.health.Report()
+	objects, state := map[string]string{}, r.State
+	for site, err := range h.n.sites.Health() {
+		if objects[site] = string(health.Up); err != nil {
+			objects[site] = string(health.Down)
+			if state == health.Up {
+				state = health.Degraded
+			}
+		}
+	}
 	return api.HealthReport{
-		State: string(r.State), Name: "holdfast", ID: h.n.id, Ring: h.n.settings.Ring,
+		State: string(state), Name: "holdfast", ID: h.n.id, Ring: h.n.settings.Ring,
 		Database: string(r.Database), Cache: string(r.Cache),
-		Objects: map[string]string{}, Consumers: map[string]string{},
+		Objects: objects, Consumers: map[string]string{},
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/sirupsen/logrus"
 
+	"github.com/holdfast-sync/holdfast/attachment"
 	"github.com/holdfast-sync/holdfast/audit"
 	"github.com/holdfast-sync/holdfast/fastpath/memory"
 	"github.com/holdfast-sync/holdfast/fastpath/redis"
@@ -19,7 +20,7 @@ import (
 	"github.com/holdfast-sync/holdfast/internal/settings"
 	"github.com/holdfast-sync/holdfast/metrics"
 	"github.com/holdfast-sync/holdfast/middleware"
-	"github.com/holdfast-sync/holdfast/objectstore"
+	"github.com/holdfast-sync/holdfast/objectstore/sites"
 	"github.com/holdfast-sync/holdfast/redact"
 	"github.com/holdfast-sync/holdfast/store"
 	gateway "github.com/holdfast-sync/holdfast/sync"
@@ -40,10 +41,12 @@ type node struct {
 	scanner  *redact.Scanner
 	auditLog *audit.Log
 	recorder *audit.Recorder
-	objects  map[string]objectstore.Store
-	health   *health.Checker
-	drain    *middleware.Drain
-	server   *http.Server
+	sites    *sites.Sites
+
+	attachments *attachment.Service
+	health      *health.Checker
+	drain       *middleware.Drain
+	server      *http.Server
 	// headsDropped counts what was not sent to Redis; nil without.
 	headsDropped func() int64
 	// ends are undone in reverse by close.
@@ -63,7 +66,7 @@ func newNode(s *settings.Settings, logger *logrus.Logger) (*node, error) {
 	n := &node{id: newNodeID(), settings: s, log: logger, scanner: scanner, store: &lateStore{}, drain: &middleware.Drain{}}
 	n.watched = &watchedStore{lateStore: n.store, n: n}
 	n.life, n.end = context.WithCancel(context.Background())
-	for _, make := range []func() error{n.makeTracer, n.makeMetrics, n.makeAudit, n.makeGateway, n.makeHealth, n.makeServer, n.pushMetrics} {
+	for _, make := range []func() error{n.makeTracer, n.makeMetrics, n.makeAudit, n.makeGateway, n.makeHealth, n.makeAttachments, n.makeServer, n.pushMetrics} {
 		if err := make(); err != nil {
 			n.close()
 			return nil, err
@@ -93,6 +96,7 @@ func (n *node) makeGateway() error {
 	}
 	n.gateway, err = gateway.New(gateway.Config{
 		Store: n.watched, Hints: hints, Hinted: n.hinted, Schemas: registry, Logger: n.log, Recorder: n.recorder, Redact: n.scanner.Append, Node: n.id,
+		Copies: int(n.settings.Attachments.Copies),
 	})
 	if err != nil {
 		return err

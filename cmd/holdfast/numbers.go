@@ -40,6 +40,9 @@ func (n *node) state() metrics.State {
 	if r.Cache != "" {
 		s.Components["cache"] = r.Cache == health.Up
 	}
+	for site, err := range n.sites.Health() {
+		s.Components["objects:"+site] = err == nil
+	}
 	if n.headsDropped != nil {
 		s.HeadsDropped = n.headsDropped()
 	}

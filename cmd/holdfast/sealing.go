@@ -9,10 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 	_ "time/tzdata" // zones also where the machine has none
@@ -137,5 +135,3 @@ func trustedKeys(s *settings.Settings, own ed25519.PrivateKey) ([]ed25519.Public
 	}
 	return keys, nil
 }
-
-func siteNames[T any](sites map[string]T) []string { return slices.Sorted(maps.Keys(sites)) }

@@ -15,7 +15,7 @@ import (
 func (s *Settings) check() error {
 	for _, check := range []func() error{
 		s.checkListen, s.checkDataDir, s.checkDatabase, s.checkRedis, s.checkNames,
-		s.checkUnsupported, s.checkAudit, s.checkAuth, s.checkLimits, s.checkSchemas, s.checkMetrics, s.checkGraphite, s.checkTracing,
+		s.checkUnsupported, s.checkAudit, s.checkAuth, s.checkLimits, s.checkAttachments, s.checkSchemas, s.checkMetrics, s.checkGraphite, s.checkTracing,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -125,7 +125,7 @@ func (s *Settings) checkNames() error {
 
 // checkUnsupported refuses what would be ignored: whoever sets it counts on it.
 func (s *Settings) checkUnsupported() error {
-	for _, unsupported := range [][2]string{{"durableStandbys", s.DurableStandbys}, {"site", s.Site}} {
+	for _, unsupported := range [][2]string{{"durableStandbys", s.DurableStandbys}} {
 		if unsupported[1] != "" {
 			return s.wrong(unsupported[0], "is not supported by this version; remove it")
 		}

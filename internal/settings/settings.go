@@ -10,23 +10,24 @@ import (
 // Settings are the effective ones. Each tag "koanf" is a name in the file; the
 // tags "default", "doc", "env" and "secret" say the rest.
 type Settings struct {
-	Listen          string    `koanf:"listen" default:"127.0.0.1:8080" doc:"The address to listen on, as host:port. Port 0 takes a free one."`
-	DataDir         string    `koanf:"dataDir" default:"./holdfast-data" doc:"The folder of the embedded database."`
-	DatabaseURL     string    `koanf:"databaseUrl" secret:"true" doc:"A PostgreSQL URL, postgres://user:password@host:port/database; several hosts are allowed. Empty: the embedded database in dataDir."`
-	DurableStandbys string    `koanf:"durableStandbys" doc:"Not supported by this version: must be empty, accepted is durable."`
-	RedisURL        string    `koanf:"redisUrl" secret:"true" doc:"A Redis URL, redis://user:password@host:port/number, or rediss:// for TLS. It makes answers faster and rate limits common to all nodes; nothing is lost with it. Empty: in memory."`
-	ObjectStores    string    `koanf:"objectStores" secret:"true" doc:"Where objects are kept, a site each, the ring's own first: east=s3://key:secret@host:port/bucket?tls=0,west=file:///folder. Empty: one site called local, in dataDir."`
-	Ring            string    `koanf:"ring" default:"local" doc:"The name of the ring of nodes that this one belongs to, as health tells it."`
-	Site            string    `koanf:"site" doc:"Not supported by this version: must be empty."`
-	TrustedProxies  string    `koanf:"trustedProxies" doc:"The proxies in front, as networks, for example 10.0.0.0/8,192.168.1.7/32: X-Forwarded-For is believed from these, for the log. Empty: from nobody."`
-	Auth            Auth      `koanf:"auth"`
-	Limits          Limits    `koanf:"limits"`
-	Schemas         Schemas   `koanf:"schemas"`
-	Log             Log       `koanf:"log"`
-	Redaction       Redaction `koanf:"redaction"`
-	Audit           Audit     `koanf:"audit"`
-	Metrics         Metrics   `koanf:"metrics"`
-	Tracing         Tracing   `koanf:"tracing"`
+	Listen          string      `koanf:"listen" default:"127.0.0.1:8080" doc:"The address to listen on, as host:port. Port 0 takes a free one."`
+	DataDir         string      `koanf:"dataDir" default:"./holdfast-data" doc:"The folder of the embedded database."`
+	DatabaseURL     string      `koanf:"databaseUrl" secret:"true" doc:"A PostgreSQL URL, postgres://user:password@host:port/database; several hosts are allowed. Empty: the embedded database in dataDir."`
+	DurableStandbys string      `koanf:"durableStandbys" doc:"Not supported by this version: must be empty, accepted is durable."`
+	RedisURL        string      `koanf:"redisUrl" secret:"true" doc:"A Redis URL, redis://user:password@host:port/number, or rediss:// for TLS. It makes answers faster and rate limits common to all nodes; nothing is lost with it. Empty: in memory."`
+	ObjectStores    string      `koanf:"objectStores" secret:"true" doc:"Where objects are kept, a site each, the ring's own first: east=s3://key:secret@host:port/bucket?tls=0,west=file:///folder. Empty: one site called local, in dataDir."`
+	Ring            string      `koanf:"ring" default:"local" doc:"The name of the ring of nodes that this one belongs to, as health tells it."`
+	Site            string      `koanf:"site" doc:"Which of objectStores is the ring's own, where files are put first. Empty: the first one."`
+	TrustedProxies  string      `koanf:"trustedProxies" doc:"The proxies in front, as networks, for example 10.0.0.0/8,192.168.1.7/32: X-Forwarded-For is believed from these, for the log. Empty: from nobody."`
+	Auth            Auth        `koanf:"auth"`
+	Limits          Limits      `koanf:"limits"`
+	Attachments     Attachments `koanf:"attachments"`
+	Schemas         Schemas     `koanf:"schemas"`
+	Log             Log         `koanf:"log"`
+	Redaction       Redaction   `koanf:"redaction"`
+	Audit           Audit       `koanf:"audit"`
+	Metrics         Metrics     `koanf:"metrics"`
+	Tracing         Tracing     `koanf:"tracing"`
 
 	// File is the configuration file that was read; empty when there was none.
 	File string `koanf:"-"`
@@ -67,6 +68,24 @@ type Limits struct {
 	Requests          int64         `koanf:"requests" default:"4096" min:"1" max:"1000000" doc:"The most requests at once; beyond it they are answered overloaded."`
 	DrainGrace        time.Duration `koanf:"drainGrace" default:"2s" min:"0s" max:"5m" doc:"How long a node that was told to stop still answers, with draining, so that load balancers can turn away from it."`
 	DrainTimeout      time.Duration `koanf:"drainTimeout" default:"30s" min:"100ms" max:"1h" doc:"How long requests that run may take to end after that."`
+}
+
+// Attachments bound the files that devices upload, and say how they are kept.
+type Attachments struct {
+	MaxBytes    Size          `koanf:"maxBytes" default:"1GiB" min:"1KiB" max:"40GiB" doc:"The largest file that a resumable upload takes."`
+	MaxPutBytes Size          `koanf:"maxPutBytes" default:"64MiB" min:"1KiB" max:"4GiB" doc:"The largest file that one request takes, at most attachments.maxBytes."`
+	PerDevice   int64         `koanf:"perDevice" default:"100" min:"1" max:"100000" doc:"The most unfinished uploads of one device."`
+	Types       string        `koanf:"types" doc:"The media types that are taken, separated by commas: image/*,application/pdf. Empty: all."`
+	Expiry      time.Duration `koanf:"expiry" default:"24h" min:"1s" max:"720h" doc:"An upload that nobody goes on with ends after so long; one that somebody goes on with lives at most seven times as long."`
+	Copies      int64         `koanf:"copies" default:"1" min:"1" max:"16" doc:"In how many sites each file is kept. From 2 on further copies are made in the background, and a transaction is durable only when its files are held in so many."`
+	SpoolDir    string        `koanf:"spoolDir" doc:"The folder in which octets of requests wait until a site has them; nothing in it is needed after a restart. Empty: spool in dataDir."`
+	SpoolBytes  Size          `koanf:"spoolBytes" default:"4GiB" min:"16MiB" max:"1024GiB" doc:"The most bytes in the spool at once, at least attachments.maxPutBytes; beyond it requests are answered overloaded."`
+	Patience    time.Duration `koanf:"patience" default:"10s" min:"100ms" max:"5m" doc:"A site that makes no progress for so long counts as down, and the next one is taken."`
+}
+
+// FileTypes are the media types in Types.
+func (a Attachments) FileTypes() []string {
+	return strings.FieldsFunc(a.Types, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 // Schemas say which payloads are acceptable.
