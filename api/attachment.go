@@ -82,7 +82,7 @@ func (s *shape) contentType(h http.Header) string {
 	if text == "" {
 		return ""
 	}
-	if _, _, err := mime.ParseMediaType(text); err != nil || len(text) > maxContentType {
+	if kind, _, err := mime.ParseMediaType(text); err != nil || !strings.Contains(kind, "/") || len(text) > maxContentType {
 		s.header("Content-Type", "can't be read, or is longer than "+strconv.Itoa(maxContentType)+" bytes")
 	}
 	return text

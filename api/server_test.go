@@ -15,6 +15,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/holdfast-sync/holdfast"
+	"github.com/holdfast-sync/holdfast/api/problem"
 	"github.com/holdfast-sync/holdfast/openapi/openapitest"
 )
 
@@ -28,6 +29,10 @@ type recording struct {
 	admit   error
 	batch   *holdfast.Batch
 	queues  []holdfast.Queue
+	named   holdfast.NamedQuery
+
+	attachments []holdfast.NamedAttachment
+	files       files
 }
 
 func (p *recording) AcceptBatch(ctx context.Context, b *holdfast.Batch) (holdfast.Receipt, error) {
@@ -51,6 +56,12 @@ func (p *recording) Transaction(context.Context, holdfast.ID, int64) (holdfast.S
 	return p.stored, p.receipt.Watermarks, p.err
 }
 
+func (p *recording) Attachments(_ context.Context, q holdfast.NamedQuery) ([]holdfast.NamedAttachment, holdfast.Watermarks, error) {
+	p.calls = append(p.calls, "attachments")
+	p.named = q
+	return p.attachments, p.receipt.Watermarks, p.err
+}
+
 func (p *recording) ReportQueue(_ holdfast.ID, q holdfast.Queue) { p.queues = append(p.queues, q) }
 
 func (p *recording) Admit(context.Context) error {
@@ -68,7 +79,13 @@ func newTestServer(t *testing.T, p *recording) (*Server, http.Handler) {
 	t.Helper()
 	log := logrus.New()
 	log.SetOutput(io.Discard)
-	s, err := New(Config{Streams: p, Audit: noAudit{}, Admission: p, Health: p, Logger: log, Limits: Limits{MaxBytes: 4096, MaxTransactions: 3}})
+	limits := DefaultLimits()
+	limits.MaxBytes, limits.MaxTransactions = 4096, 3
+	uploads := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p.calls = append(p.calls, "uploads "+r.Method)
+		problem.Write(w, r, &holdfast.Error{Code: holdfast.CodeOverloaded})
+	})
+	s, err := New(Config{Streams: p, Audit: noAudit{}, Attachments: &p.files, Uploads: uploads, Admission: p, Health: p, Logger: log, Limits: limits})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,9 +259,7 @@ func TestRoutesAndDocumentAgree(t *testing.T) {
 	s, h := newTestServer(t, &recording{})
 	var routes []string
 	err := chi.Walk(h.(chi.Routes), func(method, route string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
-		if method != http.MethodHead {
-			routes = append(routes, method+" "+route)
-		}
+		routes = append(routes, method+" "+route)
 		return nil
 	})
 	if err != nil {
@@ -258,6 +273,9 @@ func TestRoutesAndDocumentAgree(t *testing.T) {
 	for path, item := range doc.Paths.Map() {
 		for method := range item.Operations() {
 			documented = append(documented, method+" "+path)
+			if method == http.MethodGet {
+				documented = append(documented, "HEAD "+path) // works wherever GET does
+			}
 		}
 	}
 	slices.Sort(routes)

@@ -36,7 +36,7 @@ func TestTheDocumentIsValid(t *testing.T) {
 func TestTheCheckerCanFail(t *testing.T) {
 	r := httptest.NewRequest(http.MethodGet, "/v1/limits", nil)
 	good := http.Header{"Content-Type": {"application/json"}, "Holdfast-Protocol": {"1"}}
-	body := `{"maxBytes":1,"maxTransactions":1}`
+	body := `{"maxBytes":1,"maxTransactions":1,"attachments":{"maxBytes":1,"maxPutBytes":1,"types":[]}}`
 	if err := openapitest.Answer(r, 200, good, []byte(body)); err != nil {
 		t.Fatal(err)
 	}

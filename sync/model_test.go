@@ -1,6 +1,7 @@
 package sync_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,7 @@ type model struct {
 	fault func(a *store.Append) (before, after error)
 	looks int
 	tries int
+	named map[holdfast.ID][]holdfast.NamedAttachment // ordered by seq and digest
 }
 
 type modelStream struct {
@@ -42,6 +44,19 @@ func newModel() *model {
 		epoch:   store.Epoch{Number: 1, ID: idOf(0xE, 1)},
 		streams: map[holdfast.ID]*modelStream{}, queues: map[holdfast.ID]holdfast.Queue{},
 	}
+}
+
+func (m *model) Named(_ context.Context, q store.NamedQuery) ([]holdfast.NamedAttachment, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []holdfast.NamedAttachment
+	for _, n := range m.named[q.Stream] {
+		behind := n.Seq > q.AfterSeq || n.Seq == q.AfterSeq && bytes.Compare(n.Digest[:], q.AfterDigest[:]) > 0
+		if behind && (q.Below == 0 || n.Copies < q.Below) && len(out) < q.Limit {
+			out = append(out, n)
+		}
+	}
+	return out, nil
 }
 
 func (m *model) Epoch(context.Context) (store.Epoch, error) {

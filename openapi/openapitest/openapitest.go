@@ -58,12 +58,13 @@ func Answer(r *http.Request, status int, header http.Header, body []byte) error 
 	if err != nil {
 		return err
 	}
-	head := r.Method == http.MethodHead // like GET, without the body
-	if head {
+	head := r.Method == http.MethodHead // like GET, without the body, unless there is a HEAD of its own
+	route, parameters, err := router.FindRoute(r)
+	if head && err != nil {
 		r = r.Clone(r.Context())
 		r.Method = http.MethodGet
+		route, parameters, err = router.FindRoute(r)
 	}
-	route, parameters, err := router.FindRoute(r)
 	if err != nil {
 		if status == http.StatusNotFound || status == http.StatusMethodNotAllowed {
 			return unrouted(status, head, header, body)
