@@ -82,7 +82,7 @@ type Assembler interface {
 	PutPart(ctx context.Context, name, id string, number int, size int64, octets io.Reader) (Part, error)
 	// Complete makes the parts an object, once: [ErrExists] when the name is taken. Like [Putter.Put], all or
 	// nothing, and [ErrUnavailable] may mean that only the answer was lost. [ErrNotFound] when the assembly is not
-	// open: it may have been completed before. Parts that are not named are dropped. Whatever it returns but
+	// open, or has not these parts: it may have been completed before. Parts that are not named are dropped. Whatever it returns but
 	// [ErrUnavailable], the assembly is not open any more.
 	Complete(ctx context.Context, name, id string, parts []Part) error
 	// Abort drops an assembly and its parts; nil when it is not open.
@@ -197,4 +197,38 @@ func (c *checked) end() error {
 	}
 	c.ended = true
 	return io.EOF
+}
+
+// Exactly reads octets, and fails with [ErrMismatch] for fewer octets than size, or more.
+func Exactly(octets io.Reader, size int64) io.Reader { return &exact{r: octets, left: size} }
+
+type exact struct {
+	r     io.Reader
+	left  int64
+	ended bool // nothing follows
+}
+
+// Read gives the last octets when it has seen that none follow.
+func (e *exact) Read(p []byte) (int, error) {
+	if e.ended {
+		return 0, io.EOF
+	}
+	n, err := 0, error(nil)
+	if e.left > 0 {
+		n, err = e.r.Read(p[:min(int64(len(p)), e.left)])
+		if e.left -= int64(n); e.left > 0 {
+			if errors.Is(err, io.EOF) {
+				err = ErrMismatch
+			}
+			return n, err
+		}
+	}
+	var one [1]byte
+	if more, _ := io.ReadFull(e.r, one[:]); more > 0 {
+		return 0, ErrMismatch
+	}
+	if e.ended = true; n == 0 {
+		return 0, io.EOF
+	}
+	return n, nil
 }

@@ -5,8 +5,6 @@ package files
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -40,7 +38,7 @@ func Open(dir string) (*Store, error) {
 		return nil, unavailable(err)
 	}
 	for _, entry := range left {
-		if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > abandoned {
+		if info, err := entry.Info(); err == nil && !entry.IsDir() && time.Since(info.ModTime()) > abandoned {
 			_ = os.Remove(filepath.Join(dir, staging, entry.Name()))
 		}
 	}
@@ -86,20 +84,12 @@ func (s *Store) Put(ctx context.Context, name string, size int64, digest objects
 	if _, err := os.Lstat(path); err == nil {
 		return objectstore.ErrExists
 	}
-	var random [12]byte
-	_, _ = rand.Read(random[:]) // never fails
-	temporary := filepath.Join(s.dir, staging, hex.EncodeToString(random[:]))
+	temporary := filepath.Join(s.dir, staging, random())
 	defer os.Remove(temporary) //nolint:errcheck // what is left is cleared by Open
 	if err := write(ctx, temporary, objectstore.Checked(octets, size, digest)); err != nil {
 		return unavailable(err)
 	}
-	if err := s.folders(filepath.Dir(path)); err != nil {
-		return unavailable(err)
-	}
-	if err := os.Link(temporary, path); err != nil {
-		return unavailable(err)
-	}
-	return unavailable(syncDir(filepath.Dir(path)))
+	return s.link(temporary, path)
 }
 
 func write(ctx context.Context, path string, octets io.Reader) error {

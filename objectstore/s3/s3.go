@@ -43,7 +43,7 @@ func New(l objectstore.Location) (*Store, error) {
 		MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute, DisableCompression: true,
 	}
 	client, err := minio.New(l.Host, &minio.Options{
-		Creds: credentials.NewStaticV4(l.Key, l.Secret, ""), Secure: l.TLS, Region: l.Region, Transport: transport, MaxRetries: 2,
+		Creds: credentials.NewStaticV4(l.Key, l.Secret, ""), Secure: l.TLS, Region: l.Region, Transport: transport, MaxRetries: 1,
 	})
 	if err != nil {
 		return nil, errors.New("objectstore: the host of site " + l.Site + " can't be one")
@@ -90,7 +90,7 @@ func translate(err error) error {
 	}
 	answer := minio.ToErrorResponse(err)
 	switch {
-	case answer.Code == "NoSuchKey" || answer.StatusCode == http.StatusNotFound && answer.Code != "NoSuchBucket":
+	case answer.Code == "NoSuchKey" || answer.Code == "NoSuchUpload" || answer.Code == "InvalidPart" || answer.StatusCode == http.StatusNotFound && answer.Code != "NoSuchBucket":
 		return objectstore.ErrNotFound
 	case answer.Code == "PreconditionFailed" || answer.StatusCode == http.StatusPreconditionFailed || answer.Code == "ConditionalRequestConflict":
 		return objectstore.ErrExists
