@@ -55,11 +55,3 @@ func mismatch(announced, found holdfast.Hash) error {
 		Code: holdfast.CodeDigestMismatch, Detail: fmt.Sprintf("The octets have the SHA-256 %s, not %s. Nothing of them is kept.", found, announced),
 	}
 }
-
-// interrupted tells a client that what came is kept, and that it should go on.
-func interrupted(err error) error {
-	return &holdfast.Error{
-		Code: holdfast.CodeUploadInterrupted, RetryAfter: time.Second, Err: err,
-		Detail: "The connection broke or stood still. What came is kept: ask for the offset, and go on from there.",
-	}
-}

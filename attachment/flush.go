@@ -91,7 +91,7 @@ func (f *flush) atSite(ctx context.Context, do func(objectstore.Store) error) er
 }
 
 func (f *flush) anySite(ctx context.Context, do func(objectstore.Store) error) error {
-	failed := error(objectstore.ErrUnavailable)
+	failed := objectstore.ErrUnavailable
 	for _, at := range f.s.Sites.Order() {
 		site, ok := f.s.Sites.At(at)
 		if !ok {

@@ -111,11 +111,12 @@ func (s *Service) held(ctx context.Context, digest holdfast.Hash) (bool, error) 
 			continue
 		}
 		info, err := site.Stat(ctx, ObjectName(digest))
-		if !errors.Is(err, objectstore.ErrNotFound) && (err != nil || info.Size == a.Size) {
-			s.Counted(Count{What: "held", Site: name, Bytes: a.Size})
-			return true, nil
+		if gone := errors.Is(err, objectstore.ErrNotFound) || err == nil && info.Size != a.Size; gone {
+			lost = append(lost, name)
+			continue
 		}
-		lost = append(lost, name)
+		s.Counted(Count{What: "held", Site: name, Bytes: a.Size})
+		return true, nil //nolint:nilerr // a site that can't be asked is believed
 	}
 	if len(lost) == 0 { // in sites that this node does not know
 		return true, nil
@@ -128,7 +129,7 @@ func (s *Service) held(ctx context.Context, digest holdfast.Hash) (bool, error) 
 // as good; one that holds something else under the name (what a full or broken disk left) is passed over.
 func (s *Service) place(ctx context.Context, a holdfast.Attachment, octets io.ReadSeeker) (string, error) {
 	name := ObjectName(a.Digest)
-	failed := error(objectstore.ErrUnavailable)
+	failed := objectstore.ErrUnavailable
 	for _, at := range s.Sites.Order() {
 		site, ok := s.Sites.At(at)
 		if !ok {

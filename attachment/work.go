@@ -157,7 +157,7 @@ func (s *Service) copySparse(ctx context.Context) {
 			return
 		}
 		after = page[len(page)-1].Digest
-		rand.Shuffle(len(page), func(i, j int) { page[i], page[j] = page[j], page[i] }) // nodes at work together begin at different ones
+		rand.Shuffle(len(page), func(i, j int) { page[i], page[j] = page[j], page[i] }) //nolint:gosec // nodes at work together begin at different ones
 		for _, a := range page {
 			if s.Now().Sub(a.StoredAt) > copyGrace {
 				s.copyFresh(ctx, a.Digest) // which looks again what others have done

@@ -213,8 +213,9 @@ func (e *exact) Read(p []byte) (int, error) {
 	if e.ended {
 		return 0, io.EOF
 	}
-	n, err := 0, error(nil)
+	n := 0
 	if e.left > 0 {
+		var err error
 		n, err = e.r.Read(p[:min(int64(len(p)), e.left)])
 		if e.left -= int64(n); e.left > 0 {
 			if errors.Is(err, io.EOF) {

@@ -228,9 +228,10 @@ func (s *Store) Remove(_ context.Context, name string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return unavailable(err)
 	}
+	// Folders that are empty now; in others something is, or comes just now.
 	for dir := filepath.Dir(path); len(dir) > len(filepath.Join(s.dir, objectstore.Transient)); dir = filepath.Dir(dir) {
-		if os.Remove(dir) != nil {
-			break // something is in it, or comes just now
+		if err := os.Remove(dir); err != nil {
+			return nil //nolint:nilerr // the object is gone
 		}
 	}
 	return nil

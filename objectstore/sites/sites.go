@@ -103,7 +103,7 @@ func (g *guard) probe(ctx context.Context, rest time.Duration) {
 	defer tick.Stop()
 	for {
 		limited, cancel := context.WithTimeout(ctx, g.patience)
-		err := g.Store.Ping(limited)
+		err := g.Ping(limited)
 		cancel()
 		switch {
 		case ctx.Err() != nil:
@@ -126,7 +126,7 @@ func (g *guard) probe(ctx context.Context, rest time.Duration) {
 func (s *Sites) Close() error {
 	var all error
 	for _, g := range s.all {
-		all = errors.Join(all, g.Store.Close())
+		all = errors.Join(all, g.Close())
 	}
 	return all
 }

@@ -74,6 +74,7 @@ func (l *weight) add(a *store.Append) (enough bool) {
 	l.rows += 1 + len(a.Transactions) + len(a.Events)
 	for i := range a.Transactions {
 		l.bytes += len(a.Transactions[i].Raw)
+		l.rows += len(a.Transactions[i].Attachments)
 	}
 	for i := range a.Events {
 		l.bytes += len(a.Events[i].Details)

@@ -32,7 +32,7 @@ func stateOf(err error) string {
 // surely was not committed.
 func unavailable(err error) error {
 	switch {
-	case err == nil, errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrNotFound):
+	case err == nil, errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrTooMany):
 		return err
 	case errors.Is(err, pgx.ErrNoRows):
 		return store.ErrNotFound

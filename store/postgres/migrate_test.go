@@ -27,6 +27,7 @@ var pinned = map[string]string{
 	"migrations/00001_begin.sql":              "0aa29cf90905d79f33c891b5e42a714a3201f9286cd96bac051da713ed155006",
 	"migrations/00002_audit.sql":              "c99eb82bff6d5c867ec3adf7c21c736e27914539f9f9de4bd54560f0efc8b2b4",
 	"migrations/00003_transactions_by_id.sql": "323327a40cfbe888df1dde0db987a0dc82b752939ec37b19fe3b96b3e8a2dd80",
+	"migrations/00004_attachments.sql":        "29ee26837c54a73e33987d762b3c057e88062ab299206e3fd949e5ceeaf4b2fe",
 }
 
 func TestMigrationsArePinned(t *testing.T) {
@@ -229,6 +230,7 @@ func TestLeastPrivilege(t *testing.T) {
 	defer conn.Close(context.Background())
 	for _, statement := range []string{
 		"DELETE FROM transactions", "TRUNCATE batches", "DROP TABLE streams", "ALTER TABLE tokens ADD COLUMN x text", "CREATE TABLE mine (x int)", "DELETE FROM epochs",
+		"DELETE FROM attachments", "DELETE FROM attachment_names", "TRUNCATE uploads",
 	} {
 		if _, err := conn.Exec(t.Context(), statement); err == nil {
 			t.Errorf("the role may %s", statement)

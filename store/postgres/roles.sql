@@ -3,8 +3,8 @@
 --
 --   holdfast_owner  owns the schema and runs `holdfast migrate up`
 --   holdfast_app    is what `holdfast serve` uses: it reads, inserts and updates,
---                   and can neither delete nor change the schema; the audit log
---                   it can't update either
+--                   and can neither delete (but for uploads that have ended) nor
+--                   change the schema; the audit log it can't update either
 --
 -- Give each a password (or another way in) of your own:
 --   ALTER ROLE holdfast_app PASSWORD '…';
@@ -46,4 +46,7 @@ BEGIN
     EXECUTE format('REVOKE UPDATE, DELETE, TRUNCATE ON %s FROM holdfast_app', part);
   END LOOP;
   GRANT EXECUTE ON FUNCTION audit_make_partitions(), audit_release(timestamptz) TO holdfast_app;
+  IF to_regclass('uploads') IS NOT NULL THEN
+    GRANT DELETE ON uploads TO holdfast_app;
+  END IF;
 END $$;

@@ -36,6 +36,10 @@ const (
 	asideStep
 	asideSeq
 	asideProblem
+	nameStep
+	nameSeq
+	nameDigest
+	nameSize
 	events // of any step, whole
 	columns
 )
@@ -46,6 +50,7 @@ var columnTypes = [events]uint32{
 	pgtype.UUIDOID, pgtype.Int8OID, pgtype.Int8OID, pgtype.Int8OID, pgtype.ByteaOID, pgtype.TextOID, pgtype.TextOID, pgtype.TextOID,
 	pgtype.Int4OID, pgtype.Int8OID, pgtype.UUIDOID, pgtype.TextOID,
 	pgtype.Int4OID, pgtype.Int8OID, pgtype.TextOID,
+	pgtype.Int4OID, pgtype.Int8OID, pgtype.ByteaOID, pgtype.Int8OID,
 }
 
 // arrays are the parameters of one group.
@@ -104,6 +109,12 @@ func (a *arrays) add(n int, s *store.Append) error {
 		a[txSeq].bigint(tx.Seq)
 		a[txID].bytes(tx.ID[:])
 		a[txBody].bytes(tx.Raw)
+		for k := range tx.Attachments {
+			a[nameStep].integer(n)
+			a[nameSeq].bigint(tx.Seq)
+			a[nameDigest].bytes(tx.Attachments[k].Digest[:])
+			a[nameSize].bigint(tx.Attachments[k].Size)
+		}
 	}
 	for _, p := range s.Batch.Problems {
 		if p.Seq > s.Expected.AcceptedThrough {
@@ -169,6 +180,11 @@ WITH step AS MATERIALIZED (
   INSERT INTO quarantine (stream, seq, problem)
   SELECT place.num[q.step], q.seq, q.problem
   FROM place, unnest(` + placeholders(asideStep, asideProblem) + `) AS q(step, seq, problem) WHERE place.num[q.step] <> 0
+), named AS (
+  INSERT INTO attachment_names (stream, seq, digest, size)
+  SELECT place.num[a.step], a.seq, a.digest, a.size
+  FROM place, unnest(` + placeholders(nameStep, nameSize) + `) AS a(step, seq, digest, size) WHERE place.num[a.step] <> 0
+  ON CONFLICT DO NOTHING
 ), told AS (
   ` + insertEvents(events+1) + `, place, present WHERE place.num[e.step] <> 0
 )

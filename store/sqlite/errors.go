@@ -32,7 +32,7 @@ func foreign(err error) error {
 // unavailable translates whatever kept a read, or a write that surely was not
 // committed, from being done.
 func unavailable(err error) error {
-	if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrConflict) {
+	if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrTooMany) {
 		return err
 	}
 	if errors.Is(err, sql.ErrNoRows) {

@@ -18,9 +18,9 @@ var rowsAnInsert = [...]int{64, 16, 4, 1}
 
 // statements of the writer, prepared once per connection.
 type statements struct {
-	epoch, head, begin, move, batch, quarantine *sql.Stmt
-	transactions                                [len(rowsAnInsert)]*sql.Stmt
-	event                                       [len(eventsAnInsert)]*sql.Stmt
+	epoch, head, begin, move, batch, quarantine, name *sql.Stmt
+	transactions                                      [len(rowsAnInsert)]*sql.Stmt
+	event                                             [len(eventsAnInsert)]*sql.Stmt
 }
 
 func (s *statements) prepare(conn *sql.Conn) error {
@@ -40,6 +40,7 @@ func (s *statements) prepare(conn *sql.Conn) error {
 	s.move = prepare("UPDATE streams SET accepted_through = ?, digest = ?, quarantined = ? WHERE num = ?")
 	s.batch = prepare("INSERT INTO batches (stream, correlation, first_seq, last_seq, duplicates, fingerprint, problems, context, prior, epoch, accepted_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
 	s.quarantine = prepare("INSERT INTO quarantine (stream, seq, problem) VALUES (?, ?, ?)")
+	s.name = prepare("INSERT INTO attachment_names (stream, seq, digest, size) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING")
 	for i, n := range eventsAnInsert {
 		s.event[i] = prepare(insertEvent(n))
 	}
@@ -50,7 +51,7 @@ func (s *statements) prepare(conn *sql.Conn) error {
 }
 
 func (s *statements) close() {
-	for _, stmt := range append(append(s.transactions[:], s.event[:]...), s.epoch, s.head, s.begin, s.move, s.batch, s.quarantine) {
+	for _, stmt := range append(append(s.transactions[:], s.event[:]...), s.epoch, s.head, s.begin, s.move, s.batch, s.quarantine, s.name) {
 		if stmt != nil {
 			_ = stmt.Close()
 		}
@@ -82,6 +83,9 @@ func (w *writer) step(a *store.Append, epoch, now int64) (conflict, failed error
 		return nil, err
 	}
 	if err := w.insertTransactions(num, batch, a.Transactions); err != nil {
+		return nil, err
+	}
+	if err := w.insertNames(num, a.Transactions); err != nil {
 		return nil, err
 	}
 	for _, p := range a.Batch.Problems {

@@ -56,20 +56,7 @@ func (s *Store) Token(ctx context.Context, id string) (holdfast.Token, error) {
 
 // Tokens lists all, oldest first.
 func (s *Store) Tokens(ctx context.Context) ([]holdfast.Token, error) {
-	rows, err := s.reads.QueryContext(ctx, selectTokens+"ORDER BY created_at, id")
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	defer rows.Close()
-	var all []holdfast.Token
-	for rows.Next() {
-		t, err := scanToken(rows.Scan)
-		if err != nil {
-			return nil, unavailable(err)
-		}
-		all = append(all, t)
-	}
-	return all, unavailable(rows.Err())
+	return rowsOf(ctx, s, scanToken, selectTokens+"ORDER BY created_at, id")
 }
 
 // RevokeToken ends a token; the first time of it stays.

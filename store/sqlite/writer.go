@@ -50,6 +50,7 @@ func (s *Store) write() {
 				rows += len(a.Transactions) + len(a.Events)
 				for i := range a.Transactions {
 					size += len(a.Transactions[i].Raw)
+					rows += len(a.Transactions[i].Attachments)
 				}
 				for i := range a.Events {
 					size += len(a.Events[i].Details)
@@ -72,7 +73,7 @@ func (s *Store) write() {
 
 func (s *Store) answer(calls []*call, errs []error) {
 	for i, c := range calls {
-		if errs[i] != nil && !errors.Is(errs[i], store.ErrConflict) && !errors.Is(errs[i], store.ErrNotFound) {
+		if errs[i] != nil && !errors.Is(errs[i], store.ErrConflict) && !errors.Is(errs[i], store.ErrNotFound) && !errors.Is(errs[i], store.ErrTooMany) {
 			log := s.cfg.Logger.WithError(errs[i])
 			if step := c.Item.step; step != nil {
 				for name, value := range step.Batch.Context.Fields() {
@@ -228,7 +229,7 @@ func (w *writer) alone(do func() error) (undone, failed error) {
 	switch {
 	case isConstraint(err):
 		undone = store.ErrConflict
-	case errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrNotFound):
+	case errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrTooMany):
 		undone = err
 	case err != nil:
 		return nil, err

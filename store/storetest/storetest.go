@@ -45,6 +45,9 @@ func Run(t *testing.T, open Open) {
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
 	}
+	for _, c := range attachmentTests {
+		t.Run("Attachments/"+c.name, func(t *testing.T) { c.test(t, open(t)) })
+	}
 	for _, c := range auditTests {
 		t.Run("Audit/"+c.name, func(t *testing.T) { c.test(t, open(t)) })
 	}
