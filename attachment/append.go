@@ -97,7 +97,10 @@ func (w *session) step(ctx context.Context, octets io.Reader) (kept int64, more 
 	defer cancel()
 	f := flush{session: w, spooled: sp, loose: loose, got: got, sum: sum}
 	if w.Offset+got == w.Size {
-		return got, false, f.finish(ctx)
+		if err := f.finish(ctx); err != nil {
+			return 0, false, err
+		}
+		return got, false, nil
 	}
 	if err := f.keep(ctx); err != nil {
 		return 0, false, err

@@ -19,7 +19,8 @@ import (
 // The kinds of findings.
 const (
 	FoundMissing  = "missing"  // the record says that a site holds a copy, and it does not
-	FoundOrphaned = "orphaned" // a site holds an object that no record tells of
+	FoundOrphaned = "orphaned" // a site holds an object, and no record tells of it anywhere
+	FoundExtra    = "extra"    // a site holds a copy that the record does not tell of: a put whose answer was lost; nothing is wrong with it
 	FoundDamaged  = "damaged"  // an object is not what its name says
 	FoundLeftover = "leftover" // an upload's octets that nobody will go on with
 )
@@ -39,8 +40,8 @@ type Finding struct {
 // CheckOptions say how thorough a check is.
 type CheckOptions struct {
 	Deep   bool // read every object and compare its digest
-	Repair bool // make the records say what is so, and sweep what is left over
-	// Grace leaves alone what is younger: it may just be on its way. Default 10 minutes.
+	Repair bool // make the records say what is so, make further copies where they are wanted, and sweep what is left over
+	// Grace leaves alone what is younger: it may just be on its way.
 	Grace    time.Duration
 	Found    func(Finding)     // told of each, in the order of names
 	Progress func(CheckReport) // told now and then
@@ -53,6 +54,7 @@ type CheckReport struct {
 	Bytes       int64 `json:"bytes"`       // of these
 	Missing     int64 `json:"missing"`
 	Orphaned    int64 `json:"orphaned"`
+	Extra       int64 `json:"extra"`
 	Damaged     int64 `json:"damaged"`
 	Leftovers   int64 `json:"leftovers"`
 	Repaired    int64 `json:"repaired"`
@@ -61,7 +63,7 @@ type CheckReport struct {
 	Unreachable []string `json:"unreachable"`
 }
 
-// Clean says that nothing is left that is not as it should be.
+// Clean says that nothing is left that is not as it should be; extra copies are.
 func (r CheckReport) Clean() bool {
 	return r.Missing+r.Orphaned+r.Damaged+r.Leftovers == r.Repaired && r.Lost == 0 && len(r.Unreachable) == 0
 }
@@ -97,9 +99,6 @@ type rowList struct {
 // on meanwhile: what does not fit is looked at again before it is told. Its error is the database's.
 func (s *Service) Check(ctx context.Context, o CheckOptions) (CheckReport, error) {
 	c := &checker{Service: s, CheckOptions: o, rows: &rowList{s: s.Store}, now: s.Now(), report: CheckReport{Unreachable: []string{}}}
-	if c.Grace == 0 {
-		c.Grace = 10 * time.Minute
-	}
 	for _, name := range s.Sites.Names() {
 		site, ok := s.Sites.At(name)
 		if !ok {
@@ -113,6 +112,9 @@ func (s *Service) Check(ctx context.Context, o CheckOptions) (CheckReport, error
 	}
 	if err := c.walk(ctx); err != nil {
 		return c.report, explain(err)
+	}
+	if c.Repair {
+		s.copySparse(ctx, 0)
 	}
 	return c.report, explain(c.leftovers(ctx))
 }
@@ -281,12 +283,15 @@ func (c *checker) object(ctx context.Context, l *siteList, digest holdfast.Hash,
 		return false, err
 	}
 	f.Kind, f.Detail = FoundOrphaned, "no record tells of this object"
+	if row != nil {
+		f.Kind, f.Detail = FoundExtra, "the record does not tell of this copy"
+	}
 	if c.Repair {
 		a := holdfast.Attachment{Digest: digest, Size: info.Size, Sites: []string{l.name}}
 		if _, err := c.Store.KeepAttachment(ctx, a, c.event(ctx, holdfast.ActionAttached, digest)); err != nil {
 			return false, err
 		}
-		f.Repaired = true
+		f.Repaired = row == nil
 	}
 	c.find(f)
 	return true, nil
@@ -328,6 +333,8 @@ func (c *checker) find(f Finding) {
 		c.report.Missing++
 	case FoundOrphaned:
 		c.report.Orphaned++
+	case FoundExtra:
+		c.report.Extra++
 	case FoundDamaged:
 		c.report.Damaged++
 	case FoundLeftover:

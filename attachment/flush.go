@@ -84,7 +84,7 @@ func (f *flush) atSite(ctx context.Context, do func(objectstore.Store) error) er
 	switch {
 	case errors.Is(err, objectstore.ErrNotFound):
 		return f.lost(ctx, err)
-	case errors.Is(err, objectstore.ErrUnavailable) && !f.s.Sites.Up(f.Site) && f.another():
+	case errors.Is(err, objectstore.ErrUnavailable) && !f.s.Sites.Up(f.Site) && f.another(ctx):
 		return f.lost(ctx, err)
 	}
 	return explain(err)
@@ -114,10 +114,16 @@ func (f *flush) anySite(ctx context.Context, do func(objectstore.Store) error) e
 	return explain(failed)
 }
 
-// another says whether a site is up that is not the upload's.
-func (f *flush) another() bool {
+// pingWithin bounds the question whether a site is up.
+const pingWithin = 2 * time.Second
+
+// another says whether a site is up that is not the upload's. It is asked: what was kept is given up only for one that is
+// known to be better.
+func (f *flush) another(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, pingWithin)
+	defer cancel()
 	for _, at := range f.s.Sites.Names() {
-		if at != f.Site && f.s.Sites.Up(at) {
+		if site, ok := f.s.Sites.At(at); ok && at != f.Site && f.s.Sites.Up(at) && site.Ping(ctx) == nil {
 			return true
 		}
 	}

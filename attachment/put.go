@@ -116,7 +116,7 @@ func (s *Service) held(ctx context.Context, digest holdfast.Hash) (bool, error) 
 			continue
 		}
 		s.Counted(Count{What: "held", Site: name, Bytes: a.Size})
-		return true, nil //nolint:nilerr // a site that can't be asked is believed
+		return true, nil // also one that can't be asked is believed
 	}
 	if len(lost) == 0 { // in sites that this node does not know
 		return true, nil

@@ -98,7 +98,7 @@ type Config struct {
 	Now  func() time.Time // nil: time.Now
 	// Counted is told what became of requests and of background work; nil: nobody.
 	Counted func(Count)
-	// Round is how often the background work looks for something to do; default 1 minute.
+	// Round is how often the background work looks for something to do; default 15 s.
 	Round time.Duration
 }
 
@@ -148,7 +148,7 @@ func New(c Config) (*Service, error) {
 		c.Copies = 1
 	}
 	if c.Round == 0 {
-		c.Round = time.Minute
+		c.Round = 15 * time.Second
 	}
 	return &Service{Config: c, fresh: make(chan holdfast.Hash, 1024)}, nil
 }

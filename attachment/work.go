@@ -35,7 +35,7 @@ func (s *Service) Stop(ctx context.Context) {
 }
 
 // strayRounds is how many rounds pass between two looks for strays, which list a whole site.
-const strayRounds = 60
+const strayRounds = 240
 
 func (s *Service) work(ctx context.Context) {
 	for round := 1; ; round++ {
@@ -53,7 +53,7 @@ func (s *Service) work(ctx context.Context) {
 			}
 		}
 		s.Sweep(ctx)
-		s.copySparse(ctx)
+		s.copySparse(ctx, copyGrace)
 		if round%strayRounds == 0 {
 			s.sweepStrays(ctx, s.strayAge(), nil)
 		}
@@ -143,10 +143,10 @@ func (s *Service) copyFresh(ctx context.Context, digest holdfast.Hash) {
 }
 
 // copyGrace leaves what is fresh to the node that stored it.
-const copyGrace = time.Minute
+const copyGrace = 20 * time.Second
 
-// copySparse makes further copies of all that have too few.
-func (s *Service) copySparse(ctx context.Context) {
+// copySparse makes further copies of all that have too few, and are old enough.
+func (s *Service) copySparse(ctx context.Context, grace time.Duration) {
 	if s.Copies < 2 {
 		return
 	}
@@ -159,7 +159,7 @@ func (s *Service) copySparse(ctx context.Context) {
 		after = page[len(page)-1].Digest
 		rand.Shuffle(len(page), func(i, j int) { page[i], page[j] = page[j], page[i] }) //nolint:gosec // nodes at work together begin at different ones
 		for _, a := range page {
-			if s.Now().Sub(a.StoredAt) > copyGrace {
+			if s.Now().Sub(a.StoredAt) >= grace {
 				s.copyFresh(ctx, a.Digest) // which looks again what others have done
 			}
 		}

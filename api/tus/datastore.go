@@ -23,7 +23,9 @@ func failed(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	toldOf(ctx).err = err
+	if t := toldOf(ctx); t.err == nil { // tusd may ask on; the first one counts
+		t.err = err
+	}
 	return handler.NewError("ERR_HOLDFAST", "see the problem document", http.StatusInternalServerError)
 }
 

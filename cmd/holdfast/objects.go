@@ -21,15 +21,15 @@ type ObjectsCheckCmd struct {
 	settingFlags
 	outputFlag
 	Deep   bool          `help:"Read every object and compare its digest; without it only names and sizes are compared."`
-	Repair bool          `help:"Make the records say what is so, and sweep what uploads left over. No object is changed or taken away."`
+	Repair bool          `help:"Make the records say what is so, make the copies that are wanted, and sweep what uploads left over. No file is changed or taken away."`
 	Grace  time.Duration `default:"10m" help:"Leave alone what is younger: it may be on its way."`
 }
 
 // Help is shown below the flags.
 func (ObjectsCheckCmd) Help() string {
-	return `It finds missing copies (the record says that a site holds one, and it does not), orphaned objects (no record tells of them), damaged
-ones, and what uploads left over. --repair records orphaned objects that are what their name says, and takes back what the
-record says of missing and damaged copies: further copies are made again where attachments.copies asks for them, and a file of which no
+	return `It finds missing copies (the record says that a site holds one, and it does not), orphaned objects (no record tells of them), extra
+copies (of a put whose answer was lost; nothing is wrong with them), damaged ones, and what uploads left over. --repair records orphaned and extra objects that are what their name says, and takes back what the
+record says of missing and damaged copies; it makes further copies where attachments.copies asks for them. A file of which no
 copy is left is missing again for the client that has it. A damaged object has to be taken away by hand.
 
 Exit code 1 when something is not as it should be (after --repair: still), 3 when a site could not be looked at.
@@ -121,8 +121,8 @@ func writeCheck(w io.Writer, r attachment.CheckReport, findings []attachment.Fin
 	if !r.Clean() {
 		verdict = "NOT everything is as it should be"
 	}
-	fmt.Fprintf(w, "%s: %d records, %d objects of %d bytes; %d missing, %d orphaned, %d damaged, %d left over, %d repaired, %d without any copy\n",
-		verdict, r.Attachments, r.Objects, r.Bytes, r.Missing, r.Orphaned, r.Damaged, r.Leftovers, r.Repaired, r.Lost)
+	fmt.Fprintf(w, "%s: %d records, %d objects of %d bytes; %d missing, %d orphaned, %d extra, %d damaged, %d left over, %d repaired, %d without any copy\n",
+		verdict, r.Attachments, r.Objects, r.Bytes, r.Missing, r.Orphaned, r.Extra, r.Damaged, r.Leftovers, r.Repaired, r.Lost)
 	if len(r.Unreachable) > 0 {
 		fmt.Fprintf(w, "could not be looked at: %s\n", strings.Join(r.Unreachable, ", "))
 	}

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -97,4 +98,43 @@ func (s *S3Server) Addr() string { return fmt.Sprintf("127.0.0.1:%d", s.Port) }
 // URL is the bucket as the setting of object stores names it.
 func (s *S3Server) URL() string {
 	return fmt.Sprintf("s3://%s:%s@%s/%s?tls=0&region=us-east-1", S3Key, S3Secret, s.Addr(), s.Bucket)
+}
+
+// Has says whether an object is there, by the look of the folder.
+func (s *S3Server) Has(name string) bool {
+	_, err := os.Stat(filepath.Join(s.dir, "data", s.Bucket, name))
+	return err == nil
+}
+
+// Snapshot copies what the server has; it must be stopped.
+func (s *S3Server) Snapshot(tb testing.TB) string {
+	tb.Helper()
+	to := filepath.Join(tb.TempDir(), "snapshot")
+	if out, err := exec.Command("cp", "-a", s.dir, to).CombinedOutput(); err != nil {
+		tb.Fatalf("%v %s", err, out)
+	}
+	return to
+}
+
+// Restore brings a snapshot back; the server must be stopped.
+func (s *S3Server) Restore(tb testing.TB, snapshot string) {
+	tb.Helper()
+	for _, command := range [][]string{{"rm", "-rf", filepath.Join(s.dir, "data"), filepath.Join(s.dir, "sidecar")}, {"cp", "-a", snapshot + "/.", s.dir}} {
+		if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
+			tb.Fatalf("%v %s", err, out)
+		}
+	}
+}
+
+// Leftovers are parts and transient objects that are still there.
+func (s *S3Server) Leftovers() (left []string) {
+	root := filepath.Join(s.dir, "data", s.Bucket)
+	_ = filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
+		name, _ := filepath.Rel(root, path)
+		if err == nil && !entry.IsDir() && !strings.HasPrefix(name, "attachments/") && !strings.HasPrefix(name, "audit/") {
+			left = append(left, name)
+		}
+		return nil
+	})
+	return left
 }

@@ -266,9 +266,11 @@ func (n *Node) Restart() {
 // standard output, standard error and the exit code.
 func (n *Node) Command(args ...string) (stdout, stderr string, code int) {
 	n.tb.Helper()
-	return Command(n.tb, n.options.Dir, []string{
-		"HOLDFAST_DATA_DIR=" + filepath.Join(n.options.Dir, "data"), "HOLDFAST_DATABASE_URL=" + n.options.DatabaseURL,
-	}, args...)
+	env := []string{"HOLDFAST_DATA_DIR=" + filepath.Join(n.options.Dir, "data"), "HOLDFAST_DATABASE_URL=" + n.options.DatabaseURL}
+	for name, value := range n.options.Env {
+		env = append(env, name+"="+value)
+	}
+	return Command(n.tb, n.options.Dir, env, args...)
 }
 
 // Command runs the binary in a folder, at most two minutes.
