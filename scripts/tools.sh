@@ -20,3 +20,11 @@ for tool in "${tools[@]}"; do
   rm -f ".tools/.$name-"*
   touch "$stamp"
 done
+
+# The tus client of the tests, of exactly the versions in its lock file.
+if ! cmp -s tests/tusjs/package-lock.json tests/tusjs/node_modules/.installed; then
+  command -v npm >/dev/null || { echo "Missing: npm. Install Node.js 20 or later and try again." >&2; exit 1; }
+  echo "installing tus-js-client" >&2
+  npm ci --prefix tests/tusjs --no-audit --no-fund --loglevel=error >/dev/null
+  cp tests/tusjs/package-lock.json tests/tusjs/node_modules/.installed
+fi

@@ -27,6 +27,9 @@ func (n *node) makeAttachments() error {
 	if err != nil {
 		return err
 	}
+	if !n.settings.Embedded() && n.settings.ObjectStores == "" {
+		n.log.Warn("files are kept in this node's own folder, where no other node can read them: set objectStores")
+	}
 	n.attachments.Start()
 	n.atEnd(func(ctx context.Context) error { n.attachments.Stop(ctx); return nil })
 	return nil

@@ -12,7 +12,12 @@ import (
 // objectChecks look at each site of objectStores; the folder in the data directory needs none.
 func objectChecks(s *settings.Settings) []check {
 	if s.ObjectStores == "" {
-		return nil
+		if s.Embedded() {
+			return nil
+		}
+		return []check{{"object stores", func(context.Context) finding {
+			return warn("set HOLDFAST_OBJECT_STORES to stores that every node reaches", "files are kept in this node's own folder, where no other node can read them")
+		}}}
 	}
 	locations, err := objectstore.ParseLocations(s.ObjectStores)
 	if err != nil {
