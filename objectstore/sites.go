@@ -24,6 +24,10 @@ type Location struct {
 	Secret string
 	TLS    bool // default true
 	Region string
+	// CA is a file of certificates (PEM) that the service's is signed by; empty: the system's.
+	CA string
+	// Style is where the bucket stands: path, virtual (in front of the host), or empty: virtual for Amazon, else path.
+	Style string
 }
 
 var siteName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
@@ -92,8 +96,12 @@ func parseS3(u *url.URL) (Location, error) {
 			l.TLS = values[0] == "1"
 		case name == "region" && siteName.MatchString(values[0]):
 			l.Region = values[0]
+		case name == "ca" && strings.HasPrefix(values[0], "/"):
+			l.CA = values[0]
+		case name == "style" && (values[0] == "path" || values[0] == "virtual"):
+			l.Style = values[0]
 		default:
-			return Location{}, errors.New("the query may hold tls=0 or tls=1 and region=name")
+			return Location{}, errors.New("the query may hold tls=0 or tls=1, region=name, ca=/file.pem and style=path or style=virtual")
 		}
 	}
 	return l, nil

@@ -7,10 +7,11 @@ import (
 )
 
 func TestParseLocations(t *testing.T) {
-	got, err := ParseLocations("east=s3://key:s%2Fec@h:9000/bucket/pre?tls=0&region=us-east-1, west=file:///var/objects,x=s3://k:s@h/b")
+	got, err := ParseLocations("east=s3://key:s%2Fec@h:9000/bucket/pre?tls=0&region=us-east-1, west=file:///var/objects,own=s3://k:s@h/b?ca=/etc/ca.pem&style=virtual,x=s3://k:s@h/b")
 	want := []Location{
 		{Site: "east", Kind: "s3", Host: "h:9000", Bucket: "bucket", Prefix: "pre/", Key: "key", Secret: "s/ec", Region: "us-east-1"},
 		{Site: "west", Kind: "file", Path: "/var/objects"},
+		{Site: "own", Kind: "s3", Host: "h", Bucket: "b", Key: "k", Secret: "s", TLS: true, CA: "/etc/ca.pem", Style: "virtual"},
 		{Site: "x", Kind: "s3", Host: "h", Bucket: "b", Key: "k", Secret: "s", TLS: true},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
@@ -31,6 +32,8 @@ func TestParseLocationsRefuses(t *testing.T) {
 		"a=s3://canary:canary@h":                 "must be s3://key:secret@host:port/bucket",
 		"a=s3://canary:canary@h/b?tls=2":         "the query may hold",
 		"a=s3://canary:canary@h/b?canary=1":      "the query may hold",
+		"a=s3://canary:canary@h/b?ca=here.pem":   "the query may hold",
+		"a=s3://canary:canary@h/b?style=odd":     "the query may hold",
 		"a=s3://canary:can%zzary@h/b":            "can't be read",
 		"a=s3://canary:canary@h/b/../c":          "the prefix",
 		"a=s3://canary:canary@h/b?region=%zz":    "the query can't be read",

@@ -40,10 +40,13 @@ func checkObjects(ctx context.Context, l objectstore.Location) finding {
 	if err == nil {
 		err = site.Ping(ctx)
 	}
+	if err == nil {
+		err = site.PutsOnce(ctx)
+	}
 	if err != nil {
 		return fail("check the host, the bucket and the credentials of the site; segments of the audit log go to the other sites meanwhile", "%v", err)
 	}
-	return ok("the bucket %s at %s answers", l.Bucket, l.Host)
+	return ok("the bucket %s at %s answers, and does not overwrite", l.Bucket, l.Host)
 }
 
 // checkSealing says whether the audit log is sealed.

@@ -21,6 +21,7 @@ type S3Server struct {
 	dir     string
 	binary  string
 	process *process
+	options []string
 }
 
 // The credentials of every [S3Server].
@@ -32,7 +33,13 @@ const (
 // S3 is a server of the test's own with an empty bucket; it is stopped when the test ends.
 func S3(tb testing.TB) *S3Server {
 	tb.Helper()
-	s := &S3Server{Port: freePort(tb), Bucket: "objects", binary: gateway(tb), dir: tb.TempDir()}
+	return S3With(tb)
+}
+
+// S3With is one with options of versitygw.
+func S3With(tb testing.TB, options ...string) *S3Server {
+	tb.Helper()
+	s := &S3Server{Port: freePort(tb), Bucket: "objects", binary: gateway(tb), dir: tb.TempDir(), options: options}
 	if err := os.MkdirAll(filepath.Join(s.dir, "data", s.Bucket), 0o700); err != nil {
 		tb.Fatal(err)
 	}
@@ -67,8 +74,9 @@ func gateway(tb testing.TB) string {
 // Start starts it, or starts it again over what it kept.
 func (s *S3Server) Start() error {
 	var err error
-	s.process, err = start(nil, syscall.SIGKILL, s.binary, "--access", S3Key, "--secret", S3Secret, "--port", s.Addr(), "--region", "us-east-1",
-		"posix", "--sidecar", filepath.Join(s.dir, "sidecar"), filepath.Join(s.dir, "data"))
+	args := append([]string{"--access", S3Key, "--secret", S3Secret, "--port", s.Addr(), "--region", "us-east-1"}, s.options...)
+	args = append(args, "posix", "--sidecar", filepath.Join(s.dir, "sidecar"), filepath.Join(s.dir, "data"))
+	s.process, err = start(nil, syscall.SIGKILL, s.binary, args...)
 	if err != nil {
 		return err
 	}

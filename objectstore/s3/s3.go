@@ -8,6 +8,8 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -15,6 +17,7 @@ import (
 	"iter"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -36,19 +39,45 @@ const (
 	headerPatience = 15 * time.Second
 )
 
+// dial is another one in tests, where no name server knows the names of buckets.
+var dial = (&net.Dialer{Timeout: dialPatience}).DialContext
+
 // New makes a store of a location of kind s3.
 func New(l objectstore.Location) (*Store, error) {
 	transport := &http.Transport{
-		DialContext: (&net.Dialer{Timeout: dialPatience}).DialContext, TLSHandshakeTimeout: dialPatience, ResponseHeaderTimeout: headerPatience,
+		DialContext: dial, TLSHandshakeTimeout: dialPatience, ResponseHeaderTimeout: headerPatience,
 		MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute, DisableCompression: true,
 	}
+	if l.CA != "" {
+		roots, err := readCA(l.CA)
+		if err != nil {
+			return nil, err
+		}
+		transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	}
 	client, err := minio.New(l.Host, &minio.Options{
-		Creds: credentials.NewStaticV4(l.Key, l.Secret, ""), Secure: l.TLS, Region: l.Region, Transport: transport, MaxRetries: 1,
+		Creds: credentials.NewStaticV4(l.Key, l.Secret, ""), Secure: l.TLS, Region: l.Region, Transport: transport, MaxRetries: 1, // the sites above try again
+		BucketLookup: styles[l.Style],
 	})
 	if err != nil {
 		return nil, errors.New("objectstore: the host of site " + l.Site + " can't be one")
 	}
 	return &Store{client: client, bucket: l.Bucket, prefix: l.Prefix}, nil
+}
+
+// styles of addresses; a zero one is minio-go's choice.
+var styles = map[string]minio.BucketLookupType{"path": minio.BucketLookupPath, "virtual": minio.BucketLookupDNS}
+
+func readCA(path string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("objectstore: the file of ca can't be read: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("objectstore: %s holds no certificate in PEM", path)
+	}
+	return roots, nil
 }
 
 // Close does nothing: idle connections end by themselves.
@@ -67,7 +96,8 @@ func (s *Store) Ping(ctx context.Context) error {
 func (s *Store) PutsOnce(ctx context.Context) error {
 	var random [8]byte
 	_, _ = rand.Read(random[:]) // never fails
-	name := "probe/" + hex.EncodeToString(random[:])
+	name := objectstore.Transient + "probe/" + hex.EncodeToString(random[:])
+	defer func() { _ = s.Remove(context.WithoutCancel(ctx), name) }()
 	for i, text := range []string{"once", "twice"} {
 		err := s.Put(ctx, name, int64(len(text)), sha256.Sum256([]byte(text)), bytes.NewReader([]byte(text)))
 		if i == 0 && err != nil {
@@ -98,6 +128,10 @@ func translate(err error) error {
 		return objectstore.ErrRange
 	case answer.Code != "":
 		return fmt.Errorf("%w: the service says %s", objectstore.ErrUnavailable, answer.Code)
+	}
+	var untrusted *tls.CertificateVerificationError
+	if errors.As(err, &untrusted) {
+		return fmt.Errorf("%w: the service's certificate is not trusted", objectstore.ErrUnavailable)
 	}
 	return fmt.Errorf("%w: the service does not answer", objectstore.ErrUnavailable)
 }

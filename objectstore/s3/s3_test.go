@@ -51,6 +51,44 @@ func TestPutsOnce(t *testing.T) {
 	}
 }
 
+// A service with a certificate of one's own, and the bucket in front of the host.
+func TestTLSAndStyles(t *testing.T) {
+	dir := t.TempDir()
+	ca, key := testserver.Certificate(t, dir, "127.0.0.1", "localhost", "*.localhost")
+	server := testserver.S3With(t, "--cert", ca, "--key", key, "--virtual-domain", "localhost")
+	s3.DialOnly(t, server.Addr())
+	url := func(host, query string) string {
+		return strings.NewReplacer("127.0.0.1", host, "?tls=0&", "?"+query).Replace(server.URL())
+	}
+	for name, address := range map[string]string{
+		"path": url("127.0.0.1", "style=path&ca="+ca+"&"), "virtual": url("localhost", "style=virtual&ca="+ca+"&"), "by itself": url("127.0.0.1", "ca="+ca+"&"),
+	} {
+		s := at(t, address)
+		if err := objectstoretest.Put(t.Context(), s, "of/"+strings.ReplaceAll(name, " ", "-"), make([]byte, 100_000)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := s.Put(t.Context(), "lie", 3, objectstore.Digest{}, strings.NewReader("lie")); !errors.Is(err, objectstore.ErrMismatch) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := s.Stat(t.Context(), "lie"); !errors.Is(err, objectstore.ErrNotFound) {
+			t.Errorf("%s: a lie is visible: %v", name, err)
+		}
+	}
+	err := at(t, url("127.0.0.1", "")).Ping(t.Context())
+	if !errors.Is(err, objectstore.ErrUnavailable) || !strings.Contains(err.Error(), "certificate") {
+		t.Error(err)
+	}
+	for _, bad := range []string{dir + "/none.pem", key} {
+		locations, err := objectstore.ParseLocations("east=" + url("h", "ca="+bad+"&"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s3.New(locations[0]); err == nil || strings.Contains(err.Error(), testserver.S3Secret) {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}
+
 // What is wrong with a service is told without its credentials, and it comes back.
 func TestFaults(t *testing.T) {
 	server := testserver.S3(t)
