@@ -16,5 +16,7 @@ if [ "$rows" -gt 0 ]; then
   echo "== the same on tables of $rows transactions"
   bin/load --seconds "${SECONDS_EACH:-4}" --rows "$rows"
 fi
+echo "== files, in front of a real S3 server and beside it"
+bin/load --files
 echo "== redaction: clean lines of about 500 bytes, and recall and false alarms on the corpus"
 go test ./redact -run '^$' -bench . -benchmem | grep -E '^Benchmark'

@@ -146,3 +146,12 @@ func (s *S3Server) Leftovers() (left []string) {
 	})
 	return left
 }
+
+// Empty takes everything away, behind the server's back.
+func (s *S3Server) Empty() {
+	root := filepath.Join(s.dir, "data", s.Bucket)
+	entries, _ := os.ReadDir(root)
+	for _, entry := range entries {
+		_ = os.RemoveAll(filepath.Join(root, entry.Name()))
+	}
+}

@@ -21,7 +21,7 @@ type gateway struct {
 
 // startGateway runs the binary on a free loopback port with every limit on the
 // number of requests off, and waits until it is ready.
-func startGateway(binary, dir, databaseURL string) (*gateway, error) {
+func startGateway(binary, dir, databaseURL string, env ...string) (*gateway, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -35,6 +35,7 @@ func startGateway(binary, dir, databaseURL string) (*gateway, error) {
 	cmd := exec.Command(binary, "serve")
 	cmd.Env = append(os.Environ(),
 		"HOLDFAST_LISTEN="+address, "HOLDFAST_DATA_DIR="+dir, "HOLDFAST_DATABASE_URL="+databaseURL)
+	cmd.Env = append(cmd.Env, env...)
 	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {

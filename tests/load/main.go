@@ -26,6 +26,7 @@ var (
 	clients = flag.String("clients", "1,16,64", "how many clients at once")
 	batches = flag.String("batches", "1,50", "transactions in a request")
 	seconds = flag.Float64("seconds", 4, "how long each measurement takes")
+	files   = flag.Bool("files", false, "measure files in an S3 server instead of transactions")
 	rows    = flag.Int("rows", 0, "transactions in the tables before the first measurement")
 )
 
@@ -47,6 +48,9 @@ func measureAll() (err error) {
 		return err
 	}
 	defer testserver.Close()
+	if *files {
+		return measureFiles(dir)
+	}
 	fmt.Printf("%-9s %5s %8s %12s %14s %9s %9s %14s %7s %12s %9s\n", "store", "batch", "clients", "requests/s", "transactions/s",
 		"p50 ms", "p99 ms", "bare store/s", "ratio", "CPU µs/tx", "peak MiB")
 	for _, name := range strings.Split(*stores, ",") {
@@ -171,9 +175,14 @@ func (b *bench) open() (store.Store, error) {
 }
 
 // plainTB lets the servers for tests be started by a program.
-type plainTB struct{ testing.TB }
+type plainTB struct {
+	testing.TB
+	dir string
+}
 
-func (*plainTB) Helper() {}
+func (*plainTB) Helper()           {}
+func (*plainTB) Cleanup(func())    {} // testserver.Close, and the end of the process
+func (t *plainTB) TempDir() string { return t.dir }
 
 func (*plainTB) Fatal(args ...any) {
 	fmt.Fprintln(os.Stderr, args...)
