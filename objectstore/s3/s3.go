@@ -18,6 +18,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -159,33 +161,54 @@ func (s *Store) Stat(ctx context.Context, name string) (objectstore.Info, error)
 	return objectstore.Info{Name: name, Size: info.Size, ModTime: info.LastModified.UTC()}, translate(err)
 }
 
-// Get reads a range.
+// Get reads a range, in one request unless the range is empty.
 func (s *Store) Get(ctx context.Context, name string, offset, length int64) (io.ReadCloser, objectstore.Info, error) {
+	if err := objectstore.CheckName(name); err != nil {
+		return nil, objectstore.Info{}, err
+	}
+	if offset < 0 {
+		return nil, objectstore.Info{}, objectstore.ErrRange
+	}
+	if length == 0 {
+		return s.nothing(ctx, name, offset)
+	}
+	options := minio.GetObjectOptions{}
+	if offset > 0 || length > 0 {
+		last := int64(0) // to the end
+		if length > 0 {
+			last = offset + length - 1
+		}
+		if err := options.SetRange(offset, last); err != nil {
+			return nil, objectstore.Info{}, objectstore.ErrRange
+		}
+	}
+	reader, found, header, err := s.core().GetObject(ctx, s.bucket, s.prefix+name, options)
+	if err = translate(err); err != nil {
+		if errors.Is(err, objectstore.ErrRange) { // at the end, or beyond
+			return s.nothing(ctx, name, offset)
+		}
+		return nil, objectstore.Info{}, err
+	}
+	info := objectstore.Info{Name: name, Size: found.Size, ModTime: found.LastModified.UTC()}
+	if _, whole, ranged := strings.Cut(header.Get("Content-Range"), "/"); ranged {
+		if info.Size, err = strconv.ParseInt(whole, 10, 64); err != nil {
+			_ = reader.Close()
+			return nil, info, fmt.Errorf("%w: the service does not tell the size", objectstore.ErrUnavailable)
+		}
+	}
+	return reader, info, nil
+}
+
+// nothing is what stands at an offset when it is not asked for, or when nothing follows.
+func (s *Store) nothing(ctx context.Context, name string, offset int64) (io.ReadCloser, objectstore.Info, error) {
 	info, err := s.Stat(ctx, name)
+	if err == nil && offset > info.Size {
+		err = objectstore.ErrRange
+	}
 	if err != nil {
 		return nil, info, err
 	}
-	if offset < 0 || offset > info.Size {
-		return nil, info, objectstore.ErrRange
-	}
-	if offset == info.Size || length == 0 {
-		return io.NopCloser(bytes.NewReader(nil)), info, nil
-	}
-	options := minio.GetObjectOptions{}
-	last := int64(0)
-	if length > 0 {
-		last = min(offset+length, info.Size) - 1
-	}
-	if offset > 0 || length > 0 {
-		if err := options.SetRange(offset, last); err != nil {
-			return nil, info, objectstore.ErrRange
-		}
-	}
-	reader, _, _, err := (&minio.Core{Client: s.client}).GetObject(ctx, s.bucket, s.prefix+name, options)
-	if err != nil {
-		return nil, info, translate(err)
-	}
-	return reader, info, nil
+	return io.NopCloser(bytes.NewReader(nil)), info, nil
 }
 
 // List asks for pages.
