@@ -95,6 +95,11 @@ func (w *session) step(ctx context.Context, octets io.Reader) (kept int64, more 
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushWithin)
 	defer cancel()
+	leave, err := w.s.lane(ctx)
+	if err != nil {
+		return 0, false, explain(err)
+	}
+	defer leave()
 	f := flush{session: w, spooled: sp, loose: loose, got: got, sum: sum}
 	if w.Offset+got == w.Size {
 		if err := f.finish(ctx); err != nil {

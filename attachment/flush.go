@@ -148,15 +148,13 @@ func (f *flush) lost(ctx context.Context, cause error) error {
 }
 
 func (f *flush) putPiece(ctx context.Context, site objectstore.Store) error {
-	octets := f.spooled.octets(f.loose, f.got)
-	h := sha256.New()
-	if _, err := io.Copy(h, octets); err != nil {
-		return full(err)
+	digest, err := f.spooled.digest(f.loose, f.got)
+	if err != nil {
+		return err
 	}
-	p := piece{Name: fmt.Sprintf("%s%s/%d-%d", objectstore.Transient, f.ID, f.Generation, f.pieces), Size: f.got, Digest: holdfast.Hash(h.Sum(nil))}
-	_, _ = octets.Seek(0, io.SeekStart) // of a SectionReader: can't fail
+	p := piece{Name: fmt.Sprintf("%s%s/%d-%d", objectstore.Transient, f.ID, f.Generation, f.pieces), Size: f.got, Digest: holdfast.Hash(digest)}
 	f.pieces++
-	if err := site.Put(ctx, p.Name, p.Size, objectstore.Digest(p.Digest), octets); err != nil {
+	if err := site.Put(ctx, p.Name, p.Size, digest, f.spooled.octets(f.loose, f.got)); err != nil {
 		return err
 	}
 	f.state.Pieces = append(f.state.Pieces, p)
@@ -180,7 +178,11 @@ func (f *flush) putPart(ctx context.Context, site objectstore.Store) error {
 		f.state.Name, f.state.Assembly, f.state.Next = name, id, 1
 	}
 	size := f.loose + f.got
-	part, err := site.PutPart(ctx, f.state.Name, f.state.Assembly, f.state.Next, size, f.spooled.octets(0, size))
+	digest, err := f.spooled.digest(0, size)
+	if err != nil {
+		return err
+	}
+	part, err := site.PutPart(ctx, f.state.Name, f.state.Assembly, f.state.Next, size, digest, f.spooled.octets(0, size))
 	if err != nil {
 		return err
 	}

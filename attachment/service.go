@@ -130,6 +130,21 @@ type Service struct {
 	end   context.CancelFunc
 	ended sync.WaitGroup
 	fresh chan holdfast.Hash // stored here a moment ago, to be copied
+	lanes chan struct{}      // one is held by each request that gives octets to a site
+}
+
+// maxLanes bounds how many requests give octets to sites at once: each costs the memory of a connection, and
+// the others lose nothing by waiting, since their octets are in the spool.
+const maxLanes = 16
+
+// lane waits for one; its error is ctx's.
+func (s *Service) lane(ctx context.Context) (leave func(), err error) {
+	select {
+	case s.lanes <- struct{}{}:
+		return func() { <-s.lanes }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // New makes a service; [Service.Start] begins its background work.
@@ -150,7 +165,7 @@ func New(c Config) (*Service, error) {
 	if c.Round == 0 {
 		c.Round = 15 * time.Second
 	}
-	return &Service{Config: c, fresh: make(chan holdfast.Hash, 1024)}, nil
+	return &Service{Config: c, fresh: make(chan holdfast.Hash, 1024), lanes: make(chan struct{}, maxLanes)}, nil
 }
 
 // Prefix is where attachments stand in a site.

@@ -2,6 +2,7 @@ package attachment
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"hash"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/holdfast-sync/holdfast"
+	"github.com/holdfast-sync/holdfast/objectstore"
 )
 
 // Spool is where the octets of requests wait on local disk until a site has them. Its
@@ -98,7 +100,7 @@ func (s *spooled) drop() {
 	s.of.bytes.Release(s.room)
 }
 
-var buffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
+var buffers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
 
 // errSpool marks a failure of the local disk.
 var errSpool = errors.New("attachment: the spool can't be written")
@@ -128,4 +130,15 @@ func (s *spooled) fill(r io.Reader, offset, n int64, sum hash.Hash) (int64, erro
 // octets reads a stretch of it.
 func (s *spooled) octets(offset, n int64) *io.SectionReader {
 	return io.NewSectionReader(s.f, offset, n)
+}
+
+// digest hashes a stretch of it.
+func (s *spooled) digest(offset, n int64) (objectstore.Digest, error) {
+	buffer, _ := buffers.Get().(*[]byte)
+	defer buffers.Put(buffer)
+	sum := sha256.New()
+	if _, err := io.CopyBuffer(struct{ io.Writer }{sum}, s.octets(offset, n), *buffer); err != nil {
+		return objectstore.Digest{}, full(err)
+	}
+	return objectstore.Digest(sum.Sum(nil)), nil
 }

@@ -77,9 +77,9 @@ type Assembler interface {
 	MinPart() int64
 	// Begin opens an assembly for a name. Several for one name may be open.
 	Begin(ctx context.Context, name string) (id string, err error)
-	// PutPart keeps exactly size octets as a part, on disk when it returns; one that was put before under
-	// its number is replaced. [ErrNotFound] when the assembly is not open, [ErrMismatch] for more or fewer octets.
-	PutPart(ctx context.Context, name, id string, number int, size int64, octets io.Reader) (Part, error)
+	// PutPart keeps size octets with this digest as a part, on disk when it returns; one that was put before under
+	// its number is replaced. [ErrNotFound] when the assembly is not open, [ErrMismatch] for other octets.
+	PutPart(ctx context.Context, name, id string, number int, size int64, digest Digest, octets io.Reader) (Part, error)
 	// Complete makes the parts an object, once: [ErrExists] when the name is taken. Like [Putter.Put], all or
 	// nothing, and [ErrUnavailable] may mean that only the answer was lost. [ErrNotFound] when the assembly is not
 	// open, or has not these parts: it may have been completed before. Parts that are not named are dropped. Whatever it returns but

@@ -68,7 +68,7 @@ func (s *Store) Begin(_ context.Context, name string) (string, error) {
 const maxParts = 10_000
 
 // PutPart writes a file beside, and gives it the part's number.
-func (s *Store) PutPart(ctx context.Context, name, id string, number int, size int64, octets io.Reader) (objectstore.Part, error) {
+func (s *Store) PutPart(ctx context.Context, name, id string, number int, size int64, digest objectstore.Digest, octets io.Reader) (objectstore.Part, error) {
 	dir, err := s.opened(name, id)
 	if err != nil {
 		return objectstore.Part{}, err
@@ -78,7 +78,7 @@ func (s *Store) PutPart(ctx context.Context, name, id string, number int, size i
 	}
 	temporary := filepath.Join(dir, "new-"+random())
 	defer os.Remove(temporary) //nolint:errcheck // it goes with the assembly
-	if err := write(ctx, temporary, objectstore.Exactly(octets, size)); err != nil {
+	if err := write(ctx, temporary, objectstore.Checked(octets, size, digest)); err != nil {
 		return objectstore.Part{}, unavailable(err)
 	}
 	if err := os.Rename(temporary, filepath.Join(dir, strconv.Itoa(number))); err != nil {

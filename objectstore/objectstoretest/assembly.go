@@ -3,6 +3,7 @@ package objectstoretest
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -39,7 +40,7 @@ func begin(t *testing.T, s objectstore.Store, name string) string {
 
 func putPart(t *testing.T, s objectstore.Store, name, id string, number int, octets []byte) objectstore.Part {
 	t.Helper()
-	part, err := s.PutPart(t.Context(), name, id, number, int64(len(octets)), bytes.NewReader(octets))
+	part, err := s.PutPart(t.Context(), name, id, number, int64(len(octets)), sha256.Sum256(octets), bytes.NewReader(octets))
 	if err != nil || part.Number != number || part.Size != int64(len(octets)) {
 		t.Fatalf("%+v %v", part, err)
 	}
@@ -89,11 +90,11 @@ func partOfNothing(t *testing.T, s objectstore.Store) {
 		t.Fatal(err)
 	}
 	for _, id := range []string{id, "0123456789abcdef01234567", "../../etc", ""} {
-		if _, err := s.PutPart(t.Context(), "gone", id, 1, 1, strings.NewReader("x")); err == nil {
+		if _, err := s.PutPart(t.Context(), "gone", id, 1, 1, sha256.Sum256([]byte("x")), strings.NewReader("x")); err == nil {
 			t.Errorf("a part of %q was kept", id)
 		}
 	}
-	if _, err := s.PutPart(t.Context(), "gone", id, 1, 1, strings.NewReader("x")); !errors.Is(err, objectstore.ErrNotFound) {
+	if _, err := s.PutPart(t.Context(), "gone", id, 1, 1, sha256.Sum256([]byte("x")), strings.NewReader("x")); !errors.Is(err, objectstore.ErrNotFound) {
 		t.Error(err)
 	}
 	if err := s.Complete(t.Context(), "gone", id, []objectstore.Part{{Number: 1, Size: 1, Tag: "x"}}); !errors.Is(err, objectstore.ErrNotFound) {
@@ -108,16 +109,18 @@ func partOfNothing(t *testing.T, s objectstore.Store) {
 
 func wrongParts(t *testing.T, s objectstore.Store) {
 	id := begin(t, s, "wrong")
+	right := objectstore.Digest(sha256.Sum256([]byte("octet")))
 	for name, c := range map[string]struct {
 		number int
 		size   int64
-	}{"short": {1, 6}, "long": {2, 4}} {
-		if _, err := s.PutPart(t.Context(), "wrong", id, c.number, c.size, strings.NewReader("octet")); !errors.Is(err, objectstore.ErrMismatch) {
+		digest objectstore.Digest
+	}{"short": {1, 6, right}, "long": {2, 4, right}, "digest": {3, 5, sha256.Sum256([]byte("other"))}} {
+		if _, err := s.PutPart(t.Context(), "wrong", id, c.number, c.size, c.digest, strings.NewReader("octet")); !errors.Is(err, objectstore.ErrMismatch) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	for _, number := range []int{0, -1, 10_001} {
-		if _, err := s.PutPart(t.Context(), "wrong", id, number, 5, strings.NewReader("octet")); !errors.Is(err, objectstore.ErrName) {
+		if _, err := s.PutPart(t.Context(), "wrong", id, number, 5, right, strings.NewReader("octet")); !errors.Is(err, objectstore.ErrName) {
 			t.Errorf("number %d: %v", number, err)
 		}
 	}
@@ -126,7 +129,7 @@ func wrongParts(t *testing.T, s objectstore.Store) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := s.PutPart(ctx, "wrong", id, 3, 5, strings.NewReader("octet")); err == nil {
+	if _, err := s.PutPart(ctx, "wrong", id, 3, 5, right, strings.NewReader("octet")); err == nil {
 		t.Error("a cancelled part was kept")
 	}
 	if _, err := s.Stat(t.Context(), "wrong"); !errors.Is(err, objectstore.ErrNotFound) {

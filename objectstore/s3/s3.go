@@ -144,11 +144,11 @@ func (s *Store) Put(ctx context.Context, name string, size int64, digest objects
 		return err
 	}
 	options := minio.PutObjectOptions{
-		ContentType: "application/octet-stream", DisableMultipart: true,
+		ContentType:  "application/octet-stream",
 		UserMetadata: map[string]string{"sha256": hex.EncodeToString(digest[:])},
 	}
 	options.SetMatchETagExcept("*")
-	_, err := s.client.PutObject(ctx, s.bucket, s.prefix+name, objectstore.Checked(octets, size, digest), size, options)
+	_, err := s.core().PutObject(ctx, s.bucket, s.prefix+name, objectstore.Checked(octets, size, digest), size, "", hex.EncodeToString(digest[:]), options)
 	return translate(err)
 }
 

@@ -153,9 +153,9 @@ func (g *guard) Put(ctx context.Context, name string, size int64, digest objects
 }
 
 // PutPart asks the site.
-func (g *guard) PutPart(ctx context.Context, name, id string, number int, size int64, octets io.Reader) (part objectstore.Part, err error) {
+func (g *guard) PutPart(ctx context.Context, name, id string, number int, size int64, digest objectstore.Digest, octets io.Reader) (part objectstore.Part, err error) {
 	err = g.give(ctx, octets, func(ctx context.Context, octets io.Reader) (err error) {
-		part, err = g.Store.PutPart(ctx, name, id, number, size, octets)
+		part, err = g.Store.PutPart(ctx, name, id, number, size, digest, octets)
 		return err
 	})
 	return part, err

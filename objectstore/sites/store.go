@@ -165,12 +165,12 @@ func (s *Sites) assembly(id string) (*guard, string, error) {
 }
 
 // PutPart asks the assembly's site.
-func (s *Sites) PutPart(ctx context.Context, name, id string, number int, size int64, octets io.Reader) (objectstore.Part, error) {
+func (s *Sites) PutPart(ctx context.Context, name, id string, number int, size int64, digest objectstore.Digest, octets io.Reader) (objectstore.Part, error) {
 	g, inner, err := s.assembly(id)
 	if err != nil {
 		return objectstore.Part{}, err
 	}
-	return g.PutPart(ctx, name, inner, number, size, octets)
+	return g.PutPart(ctx, name, inner, number, size, digest, octets)
 }
 
 // Complete asks the assembly's site, if no other site has the name.
