@@ -100,7 +100,7 @@ func (s *spooled) drop() {
 	s.of.bytes.Release(s.room)
 }
 
-var buffers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
+var buffers = sync.Pool{New: func() any { b := make([]byte, 16<<10); return &b }}
 
 // errSpool marks a failure of the local disk.
 var errSpool = errors.New("attachment: the spool can't be written")

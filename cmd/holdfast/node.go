@@ -157,6 +157,7 @@ func (n *node) openDatabase(b backend) <-chan error {
 			opened, err := b.ready(n.life, b.open, n.log)
 			if err == nil {
 				err = n.store.provide(opened)
+				freeStart()
 				n.health.Soon()
 				result <- err // one that came too late was closed; nobody waits for it
 				return

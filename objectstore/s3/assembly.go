@@ -38,7 +38,7 @@ func (s *Store) PutPart(ctx context.Context, name, id string, number int, size i
 		return objectstore.Part{}, fmt.Errorf("%w: a part has a number from 1 to 10000", objectstore.ErrName)
 	}
 	part, err := s.core().PutObjectPart(ctx, s.bucket, s.prefix+name, id, number, objectstore.Checked(octets, size, digest), size,
-		minio.PutObjectPartOptions{Sha256Hex: hex.EncodeToString(digest[:])}) // the service compares it; signing in chunks would cost a megabyte of memory
+		minio.PutObjectPartOptions{Sha256Hex: hex.EncodeToString(digest[:]), DisableContentSha256: true}) // as in Put
 	return objectstore.Part{Number: number, Size: size, Tag: part.ETag}, translate(err)
 }
 
