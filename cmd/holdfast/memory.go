@@ -17,7 +17,7 @@ const noMemoryLimit = math.MaxInt64
 
 // gcPercent lets the heap grow to some times what lives, since what lives is
 // small (some 10 MB): collecting takes a fifth of the processor's time else.
-const gcPercent = 400
+const gcPercent = 300
 
 // heedMemory makes the garbage collector work harder before the container's
 // limit kills the process. GOGC and GOMEMLIMIT win; GOMAXPROCS follows the container by itself.
@@ -54,7 +54,7 @@ func memoryLimit(root fs.FS, told int64) int64 {
 }
 
 // freeStart gives back what only the start needed: the migrations' parser keeps some 10 MB in pools, which two collections
-// empty. The heap grows to a multiple of what lives, so each of them costs five.
+// empty. The heap grows to a multiple of what lives, so each of them costs four.
 func freeStart() {
 	runtime.GC()
 	debug.FreeOSMemory()
