@@ -61,6 +61,7 @@ func (s *Server) PutAttachment(w http.ResponseWriter, r *http.Request, name wire
 		first, err = s.Attachments.Put(r.Context(), digest, r.ContentLength, contentType, body)
 		err = body.explain(err)
 	}
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(stalled)) // keeping the octets may have taken long
 	if err != nil {
 		leaveUnread(w, r)
 		problem.Write(w, r, err)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"time"
 
 	"github.com/holdfast-sync/holdfast"
 )
@@ -16,9 +15,6 @@ const (
 	leastPart = 5 << 20
 	mostParts = 5000
 )
-
-// flushWithin bounds the work on octets that have come; it goes on when the client has gone.
-const flushWithin = time.Minute
 
 // Append takes an upload over and keeps what comes from an offset on; the upload is as it is afterwards, and
 // kept counts the octets. It fails with offset-mismatch when the upload stands elsewhere.
@@ -93,11 +89,9 @@ func (w *session) step(ctx context.Context, octets io.Reader) (kept int64, more 
 	if got == 0 && w.Size > 0 {
 		return 0, false, nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushWithin)
-	defer cancel()
-	leave, err := w.s.lane(ctx)
+	ctx, leave, err := w.s.lane(ctx)
 	if err != nil {
-		return 0, false, explain(err)
+		return 0, false, err
 	}
 	defer leave()
 	f := flush{session: w, spooled: sp, loose: loose, got: got, sum: sum}

@@ -45,11 +45,9 @@ func (s *Service) Put(ctx context.Context, digest holdfast.Hash, size int64, con
 		return false, mismatch(digest, found)
 	}
 	a := holdfast.Attachment{Digest: digest, Size: got, ContentType: contentType}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushWithin) // a client that goes away now comes back for the answer
-	defer cancel()
-	leave, err := s.lane(ctx)
+	ctx, leave, err := s.lane(ctx)
 	if err != nil {
-		return false, explain(err)
+		return false, err
 	}
 	defer leave()
 	site, err := s.place(ctx, a, spooled.octets(0, got))

@@ -137,14 +137,25 @@ type Service struct {
 // the others lose nothing by waiting, since their octets are in the spool.
 const maxLanes = 16
 
-// lane waits for one; its error is ctx's.
-func (s *Service) lane(ctx context.Context) (leave func(), err error) {
+// laneWithin is how long a request waits for one.
+const laneWithin = time.Minute
+
+// flushWithin bounds the work on octets that have come; it goes on when the client has gone.
+const flushWithin = time.Minute
+
+// lane waits for one, and gives the context of the work in it. What has come is worth keeping also when the client
+// has gone: it comes back for the answer.
+func (s *Service) lane(ctx context.Context) (work context.Context, leave func(), err error) {
+	ctx = context.WithoutCancel(ctx)
+	late := time.NewTimer(laneWithin)
+	defer late.Stop()
 	select {
 	case s.lanes <- struct{}{}:
-		return func() { <-s.lanes }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	case <-late.C:
+		return nil, nil, &holdfast.Error{Code: holdfast.CodeOverloaded, RetryAfter: 10 * time.Second, Detail: "The object stores take octets more slowly than they come."}
 	}
+	work, cancel := context.WithTimeout(ctx, flushWithin)
+	return work, func() { cancel(); <-s.lanes }, nil
 }
 
 // New makes a service; [Service.Start] begins its background work.

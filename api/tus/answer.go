@@ -12,6 +12,9 @@ import (
 	"github.com/holdfast-sync/holdfast/api/problem"
 )
 
+// answerWithin is how long a client may take for its answer.
+const answerWithin = 20 * time.Second
+
 // writer makes our answers of tusd's: problem documents, addresses that hold behind any proxy, and the headers that
 // tusd does not know.
 type writer struct {
@@ -30,6 +33,8 @@ func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // WriteHeader lets an answer through, or keeps a refusal back.
 func (w *writer) WriteHeader(status int) {
 	w.status = status
+	// tusd's deadline counts from the last octets that came; keeping them may have taken longer.
+	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(answerWithin))
 	if status >= http.StatusBadRequest {
 		w.refused = true
 		if w.r.Method == http.MethodHead { // tusd writes no body

@@ -250,6 +250,39 @@ func TestASiteComesBackWithOldData(t *testing.T) {
 	r.a.MustBeClean(t)
 }
 
+// Where two copies are wanted, a transaction is durable when its file is in both sites, and not before.
+func TestDurableWaitsForTheCopies(t *testing.T) {
+	r := newRegion(t, map[string]string{"HOLDFAST_ATTACHMENTS_COPIES": "2"})
+	s, octets := harness.NewStream(1), harness.Octets(20, 100_000)
+	r.west.Set(harness.S3Refuses, 0)
+	for seq, attachments := range []string{"", fmt.Sprintf(`,"attachments":[{"sha256":"%s","size":100000,"contentType":"image/jpeg"}]`, harness.SHA256(octets)), ""} {
+		body := fmt.Appendf(nil, `{"transactions":[{"id":"%s","seq":%d,"type":"t","occurredAt":"2026-11-20T10:15:00Z","payload":{}%s}]}`, harness.ID(0x21, seq), seq+1, attachments)
+		if a := r.a.Must("POST", s.Path("/batches"), body, harness.JSON(harness.ID(0x31, seq))...); a.Status != 201 {
+			t.Fatalf("%d %s", a.Status, a.Body)
+		}
+	}
+	marks := func(n *harness.Node) [2]int64 {
+		a := n.Must("GET", s.Path(""), nil)
+		return [2]int64{a.Number("Holdfast-Accepted-Through"), a.Number("Holdfast-Durable-Through")}
+	}
+	mustPut(t, r.a, octets) // one copy
+	for _, n := range r.nodes() {
+		if got := marks(n); got != [2]int64{3, 1} {
+			t.Fatalf("with one copy %v", got)
+		}
+	}
+	r.west.Set(harness.S3Well, 0)
+	harness.Eventually(t, 2*time.Minute, func() error { // the background work sees to it
+		for _, n := range r.nodes() {
+			if got := marks(n); got != [2]int64{3, 3} {
+				return fmt.Errorf("%v", got)
+			}
+		}
+		return nil
+	})
+	r.a.MustBeClean(t)
+}
+
 // With one copy, what a site forgot is missing; the client that still has it brings it back.
 func TestTheOnlyCopyIsLost(t *testing.T) {
 	r := newRegion(t, nil)
