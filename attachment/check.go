@@ -3,9 +3,7 @@ package attachment
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
-	"io"
 	"iter"
 	"maps"
 	"slices"
@@ -123,14 +121,21 @@ func (s *Service) Check(ctx context.Context, o CheckOptions) (CheckReport, error
 func (c *checker) advance(l *siteList) {
 	info, err, more := l.next()
 	if err != nil {
-		c.report.Unreachable = append(c.report.Unreachable, l.name)
+		c.unreachable(l)
 		more = false
-		c.sites = slices.DeleteFunc(c.sites, func(other *siteList) bool { return other == l })
 	}
 	if l.at, l.valid = info, more; more {
 		c.report.Objects++
 		c.report.Bytes += info.Size
 	}
+}
+
+// unreachable leaves a site alone: nothing is known of what it holds.
+func (c *checker) unreachable(l *siteList) {
+	if !slices.Contains(c.report.Unreachable, l.name) {
+		c.report.Unreachable = append(c.report.Unreachable, l.name)
+	}
+	c.sites = slices.DeleteFunc(c.sites, func(other *siteList) bool { return other == l })
 }
 
 // peek is the next record.
@@ -263,7 +268,19 @@ func (c *checker) object(ctx context.Context, l *siteList, digest holdfast.Hash,
 		return true, nil // its record may be on its way
 	}
 	f := Finding{Site: l.name, Name: info.Name}
-	if row != nil && info.Size != row.Size || (c.Deep || !known) && !c.matches(ctx, l, info, digest) {
+	wrong := row != nil && info.Size != row.Size
+	if !wrong && (c.Deep || !known) {
+		_, found, err := hashOf(ctx, l.site, info.Name)
+		if errors.Is(err, objectstore.ErrUnavailable) {
+			c.unreachable(l)
+			return true, nil
+		}
+		if errors.Is(err, objectstore.ErrNotFound) { // taken away a moment ago
+			return false, nil
+		}
+		wrong = err != nil || found != digest
+	}
+	if wrong {
 		f.Kind, f.Detail = FoundDamaged, "the object is not what its name says; take it away by hand, nothing overwrites it"
 		if known && c.Repair {
 			if err := c.Store.LoseCopies(ctx, digest, []string{l.name}, c.event(ctx, holdfast.ActionLost, digest)); err != nil {
@@ -295,18 +312,6 @@ func (c *checker) object(ctx context.Context, l *siteList, digest holdfast.Hash,
 	}
 	c.find(f)
 	return true, nil
-}
-
-// matches reads an object; one that can't be read to its end is damaged as well.
-func (c *checker) matches(ctx context.Context, l *siteList, info objectstore.Info, digest holdfast.Hash) bool {
-	r, _, err := l.site.Get(ctx, info.Name, 0, -1)
-	if err != nil {
-		return false
-	}
-	defer r.Close()
-	sum := sha256.New()
-	_, err = io.Copy(sum, r)
-	return err == nil && holdfast.Hash(sum.Sum(nil)) == digest
 }
 
 // leftovers looks for uploads that ended long ago, and for what belongs to none.

@@ -158,17 +158,30 @@ func (s *Service) place(ctx context.Context, a holdfast.Attachment, octets io.Re
 	return "", failed
 }
 
-// isWhole is nil when a site holds as many octets as it should.
+// isWhole is nil when a site holds what the name says. It is read, since nothing else is known of it: a record
+// may have been lost, or have been taken back because the copy is damaged.
 func (s *Service) isWhole(ctx context.Context, site objectstore.Store, at string, a holdfast.Attachment) error {
-	info, err := site.Stat(ctx, ObjectName(a.Digest))
+	size, digest, err := hashOf(ctx, site, ObjectName(a.Digest))
 	if err != nil {
 		return err
 	}
-	if info.Size != a.Size {
-		s.damaged(ctx, at, a.Digest, "its size is wrong")
+	if size != a.Size || digest != a.Digest {
+		s.damaged(ctx, at, a.Digest, "it is not what its name says")
 		return objectstore.ErrUnavailable
 	}
 	return nil
+}
+
+// hashOf reads an object.
+func hashOf(ctx context.Context, site objectstore.Store, name string) (size int64, digest holdfast.Hash, err error) {
+	r, _, err := site.Get(ctx, name, 0, -1)
+	if err != nil {
+		return 0, digest, err
+	}
+	defer r.Close()
+	sum := sha256.New()
+	size, err = io.Copy(sum, r)
+	return size, holdfast.Hash(sum.Sum(nil)), err
 }
 
 func (s *Service) damaged(ctx context.Context, site string, digest holdfast.Hash, how string) {
