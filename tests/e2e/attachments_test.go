@@ -328,7 +328,7 @@ func TestTusJSClient(t *testing.T) {
 		octets, path = file(31, 40*mib)
 		wg.Go(func() {
 			for range 4 {
-				time.Sleep(60 * time.Millisecond) //nolint:forbidigo // any moment is right
+				time.Sleep(60 * time.Millisecond) // any moment is right
 				n.Restart()
 			}
 		})

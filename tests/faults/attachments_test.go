@@ -187,7 +187,7 @@ func TestASiteLosesPower(t *testing.T) {
 		}
 		return nil
 	})
-	time.Sleep(time.Duration(rand.IntN(300)) * time.Millisecond) //nolint:forbidigo // any moment is right
+	time.Sleep(time.Duration(rand.IntN(300)) * time.Millisecond) // any moment is right
 	r.east.Server.Kill()
 	wg.Wait()
 	for _, up := range all {
@@ -347,7 +347,7 @@ func TestNodesAreKilledDuringUploads(t *testing.T) {
 		}
 	})
 	for i := range 8 {
-		time.Sleep(time.Duration(random.IntN(250)) * time.Millisecond) //nolint:forbidigo // any moment is right
+		time.Sleep(time.Duration(random.IntN(250)) * time.Millisecond) // any moment is right
 		n := r.nodes()[i%2]
 		n.Restart()
 	}
