@@ -21,6 +21,7 @@ type backend struct {
 	// open opens it for serving, beside for a tool while a gateway may run.
 	open, beside func(ctx context.Context) (store.Store, error)
 	migrator     func(ctx context.Context) (store.Migrator, error)
+	inspector    func(ctx context.Context) (store.Migrator, error) // for looking only: it makes nothing
 	embedded     bool
 }
 
@@ -46,16 +47,21 @@ func watchedBackendOf(s *settings.Settings, logger logrus.FieldLogger, w watch) 
 				return opened(sqlite.Open(ctx, sqlite.Config{Dir: s.DataDir, Logger: logger, Beside: beside, Grouped: w.grouped}))
 			}
 		}
-		return backend{open: open(false), beside: open(true), embedded: true, migrator: func(ctx context.Context) (store.Migrator, error) {
-			return openedMigrator(sqlite.NewMigrator(ctx, s.DataDir))
-		}}
+		return backend{
+			open: open(false), beside: open(true), embedded: true,
+			migrator: func(ctx context.Context) (store.Migrator, error) {
+				return openedMigrator(sqlite.NewMigrator(ctx, s.DataDir))
+			},
+			inspector: func(ctx context.Context) (store.Migrator, error) {
+				return openedMigrator(sqlite.NewInspector(ctx, s.DataDir))
+			},
+		}
 	}
 	open := func(ctx context.Context) (store.Store, error) {
 		return opened(postgres.Open(ctx, postgres.Config{URL: s.DatabaseURL, Logger: logger, Grouped: w.grouped, Tracer: w.tracer}))
 	}
-	return backend{open: open, beside: open, migrator: func(context.Context) (store.Migrator, error) {
-		return openedMigrator(postgres.NewMigrator(s.DatabaseURL))
-	}}
+	migrator := func(context.Context) (store.Migrator, error) { return openedMigrator(postgres.NewMigrator(s.DatabaseURL)) }
+	return backend{open: open, beside: open, migrator: migrator, inspector: migrator}
 }
 
 // opened keeps a nil backend from becoming a store that isn't nil.

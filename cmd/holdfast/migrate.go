@@ -33,13 +33,18 @@ type migrateFlags struct {
 	outputFlag
 }
 
-// with opens the migrator for fn.
-func (f *migrateFlags) with(ctx context.Context, con *console, fn func(store.Migrator) error) error {
+// with opens the migrator for fn; look says that nothing is to be made.
+func (f *migrateFlags) with(ctx context.Context, con *console, look bool, fn func(store.Migrator) error) error {
 	s, err := f.load(con)
 	if err != nil {
 		return err
 	}
-	m, err := backendOf(s, con.discard()).migrator(ctx)
+	b := backendOf(s, con.discard())
+	open := b.migrator
+	if look {
+		open = b.inspector
+	}
+	m, err := open(ctx)
 	if err != nil {
 		return unreachable(err)
 	}
@@ -74,7 +79,7 @@ func (c *MigrateUpCmd) record(ctx context.Context, con *console) error {
 
 // Run applies them.
 func (c *MigrateUpCmd) Run(ctx context.Context, con *console) error {
-	return c.with(ctx, con, func(m store.Migrator) error {
+	return c.with(ctx, con, false, func(m store.Migrator) error {
 		applied := []store.Migration{}
 		err := m.Up(ctx, func(one store.Migration) {
 			applied = append(applied, one)
@@ -106,7 +111,7 @@ func (MigrateStatusCmd) Help() string {
 
 // Run lists them.
 func (c *MigrateStatusCmd) Run(ctx context.Context, con *console) error {
-	return c.with(ctx, con, func(m store.Migrator) error {
+	return c.with(ctx, con, true, func(m store.Migrator) error {
 		all, err := m.Status(ctx)
 		if err != nil {
 			return err
@@ -142,7 +147,7 @@ Examples:
 
 // Run compares.
 func (c *MigrateValidateCmd) Run(ctx context.Context, con *console) error {
-	return c.with(ctx, con, func(m store.Migrator) error {
+	return c.with(ctx, con, true, func(m store.Migrator) error {
 		err := m.Validate(ctx)
 		if errors.Is(err, store.ErrSchema) && c.Output == "json" {
 			if err := writeJSON(con.out, map[string]any{"valid": false, "difference": err.Error()}); err != nil {

@@ -74,7 +74,7 @@ type Limits struct {
 type Attachments struct {
 	MaxBytes    Size          `koanf:"maxBytes" default:"1GiB" min:"1KiB" max:"40GiB" doc:"The largest file that a resumable upload takes."`
 	MaxPutBytes Size          `koanf:"maxPutBytes" default:"64MiB" min:"1KiB" max:"4GiB" doc:"The largest file that one request takes, at most attachments.maxBytes."`
-	PerDevice   int64         `koanf:"perDevice" default:"100" min:"1" max:"100000" doc:"The most unfinished uploads of one device."`
+	PerDevice   int64         `koanf:"perDevice" default:"100" min:"1" max:"100000" doc:"The most unfinished uploads of one device; those that name no device count together."`
 	Types       string        `koanf:"types" doc:"The media types that are taken, separated by commas: image/*,application/pdf. Empty: all."`
 	Expiry      time.Duration `koanf:"expiry" default:"24h" min:"1s" max:"720h" doc:"An upload that nobody goes on with ends after so long; one that somebody goes on with lives at most seven times as long."`
 	Copies      int64         `koanf:"copies" default:"1" min:"1" max:"16" doc:"In how many sites each file is kept. From 2 on further copies are made in the background, and a transaction is durable only when its files are held in so many."`

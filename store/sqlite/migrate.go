@@ -58,6 +58,20 @@ func NewMigrator(ctx context.Context, dir string) (*Migrator, error) {
 	return m, nil
 }
 
+// NewInspector is a Migrator for looking only: it makes no database where there is none, but
+// tells of one that nothing was done to.
+func NewInspector(ctx context.Context, dir string) (*Migrator, error) {
+	if _, err := os.Stat(Config{Dir: dir}.path()); !errors.Is(err, fs.ErrNotExist) {
+		return NewMigrator(ctx, dir)
+	}
+	db, err := sql.Open("sqlite", ":memory:")
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1)
+	return newMigrator(db)
+}
+
 func newMigrator(db *sql.DB) (*Migrator, error) {
 	files, err := fs.Sub(embedded, "migrations")
 	if err != nil {
