@@ -7,7 +7,10 @@ import (
 )
 
 // Operations of a store that are counted.
-var operations = []string{"append", "view", "held", "transaction", "epoch", "save_queues", "queue", "token", "ping"}
+var operations = []string{
+	"append", "view", "held", "transaction", "epoch", "save_queues", "queue", "token", "ping",
+	"attachment", "keep_attachment", "named", "create_upload", "upload", "claim_upload", "save_upload", "finish_upload",
+}
 
 // Failures of a store that are told apart; "other" is a bug or a full disk's worst.
 var failures = []string{"conflict", "unavailable", "outcome_unknown", "overloaded", "schema", "other"}

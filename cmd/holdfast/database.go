@@ -60,7 +60,9 @@ func watchedBackendOf(s *settings.Settings, logger logrus.FieldLogger, w watch) 
 	open := func(ctx context.Context) (store.Store, error) {
 		return opened(postgres.Open(ctx, postgres.Config{URL: s.DatabaseURL, Logger: logger, Grouped: w.grouped, Tracer: w.tracer}))
 	}
-	migrator := func(context.Context) (store.Migrator, error) { return openedMigrator(postgres.NewMigrator(s.DatabaseURL)) }
+	migrator := func(context.Context) (store.Migrator, error) {
+		return openedMigrator(postgres.NewMigrator(s.DatabaseURL))
+	}
 	return backend{open: open, beside: open, migrator: migrator, inspector: migrator}
 }
 

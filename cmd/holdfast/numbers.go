@@ -137,7 +137,7 @@ func (c countedAuthenticator) Authenticate(ctx context.Context, bearer string) (
 // found is an answer.
 func failureOf(err error) string {
 	switch {
-	case err == nil, errors.Is(err, store.ErrNotFound):
+	case err == nil, errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrTooMany):
 		return ""
 	case errors.Is(err, store.ErrConflict):
 		return "conflict"
