@@ -41,6 +41,9 @@ type Config struct {
 	MaxBytes int64 // of a file
 	// Stalled is how long a client may send nothing before its connection is given up; default 20 s.
 	Stalled time.Duration
+	// Stopping is done when the node is about to stop: uploads keep what has come then, and are answered
+	// upload-interrupted. Nil: never.
+	Stopping context.Context //nolint:containedctx // of the node
 }
 
 // extensions that there are; tusd does not know of expiration.
@@ -53,6 +56,9 @@ func New(c Config) (http.Handler, error) {
 	}
 	if c.Stalled == 0 {
 		c.Stalled = 20 * time.Second
+	}
+	if c.Stopping == nil {
+		c.Stopping = context.Background()
 	}
 	composer := handler.NewStoreComposer()
 	data := dataStore{c.Uploads}
@@ -80,7 +86,7 @@ func New(c Config) (http.Handler, error) {
 			unrouted.DelFile(w, r)
 		}
 	})
-	return &server{inner: unrouted.Middleware(route), maxBytes: c.MaxBytes}, nil
+	return &server{inner: unrouted.Middleware(route), maxBytes: c.MaxBytes, stopping: c.Stopping}, nil
 }
 
 // quiet drops tusd's own lines: the access log tells of the request, and the data store of what went wrong.
@@ -91,13 +97,16 @@ func quiet() *slog.Logger {
 type server struct {
 	inner    http.Handler
 	maxBytes int64
+	stopping context.Context //nolint:containedctx // of the node
 }
 
 // ServeHTTP checks what tusd would take, and hands over.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t := &told{}
 	out := &writer{ResponseWriter: w, r: r, told: t, maxBytes: s.maxBytes}
-	ctx := context.WithValue(r.Context(), toldKey{}, t)
+	ctx, interrupt := context.WithCancelCause(context.WithValue(r.Context(), toldKey{}, t))
+	defer interrupt(nil)
+	defer context.AfterFunc(s.stopping, func() { interrupt(handler.ErrServerShutdown) })() // tusd ends the body then
 	if r.Method == http.MethodPatch {
 		if at, err := strconv.ParseInt(r.Header.Get("Upload-Offset"), 10, 64); err == nil && at >= 0 {
 			ctx = context.WithValue(ctx, offsetKey{}, at)

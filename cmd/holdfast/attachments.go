@@ -84,7 +84,7 @@ func newAttachments(s *settings.Settings, store attachment.Store, at *sites.Site
 
 // uploads serves tus.
 func (n *node) uploads() (http.Handler, error) {
-	return tus.New(tus.Config{Uploads: n.attachments, MaxBytes: int64(n.settings.Attachments.MaxBytes)})
+	return tus.New(tus.Config{Uploads: n.attachments, MaxBytes: int64(n.settings.Attachments.MaxBytes), Stopping: n.stopping})
 }
 
 // attachmentsPort is what the routes ask of the files.

@@ -54,6 +54,9 @@ type node struct {
 	// life is done when the node is to end.
 	life context.Context //nolint:containedctx // it is the node's own life
 	end  context.CancelFunc
+	// stopping is done when no request is taken any more.
+	stopping context.Context //nolint:containedctx // as life
+	stop     context.CancelFunc
 }
 
 // newNode makes the parts and starts what works in the background. The database
@@ -66,6 +69,7 @@ func newNode(s *settings.Settings, logger *logrus.Logger) (*node, error) {
 	n := &node{id: newNodeID(), settings: s, log: logger, scanner: scanner, store: &lateStore{}, drain: &middleware.Drain{}}
 	n.watched = &watchedStore{lateStore: n.store, n: n}
 	n.life, n.end = context.WithCancel(context.Background())
+	n.stopping, n.stop = context.WithCancel(n.life)
 	for _, make := range []func() error{n.makeTracer, n.makeMetrics, n.makeAudit, n.makeGateway, n.makeHealth, n.makeAttachments, n.makeServer, n.pushMetrics} {
 		if err := make(); err != nil {
 			n.close()

@@ -176,6 +176,7 @@ func (n *node) drainUntil(signals <-chan os.Signal) error {
 	drained := make(chan error, 1)
 	go func() {
 		time.Sleep(n.settings.Limits.DrainGrace)
+		n.stop()
 		drained <- n.stopServing(n.settings.Limits.DrainTimeout)
 	}()
 	select {

@@ -3,12 +3,14 @@ package e2e_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -219,6 +221,51 @@ func TestUploadsBelongToTheirDevice(t *testing.T) {
 	if code != 0 || !strings.Contains(out, harness.SHA256(octets)) || !strings.Contains(out, "ipad-1") {
 		t.Errorf("%d %s %s", code, out, errs)
 	}
+}
+
+// A node that is told to stop keeps what has come of uploads, and does not wait for their ends.
+func TestStoppingKeepsWhatHasCome(t *testing.T) {
+	n := harness.Start(t, harness.Options{Env: map[string]string{"HOLDFAST_LIMITS_DRAIN_GRACE": "100ms"}})
+	octets := harness.Octets(4, 9*mib)
+	up := &harness.Upload{Nodes: []*harness.Node{n}, Octets: octets, Named: true}
+	if _, err := up.Step(); err != nil {
+		t.Fatal(err)
+	}
+	reader, writer := io.Pipe()
+	answered := make(chan int, 1)
+	go func() {
+		r, _ := http.NewRequest(http.MethodPatch, n.URL+up.Location(), reader)
+		r.ContentLength = 9 * mib
+		for name, value := range map[string]string{"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"} {
+			r.Header.Set(name, value)
+		}
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			answered <- 0
+			return
+		}
+		_ = res.Body.Close()
+		answered <- res.StatusCode
+	}()
+	if _, err := writer.Write(octets[:3*mib]); err != nil {
+		t.Fatal(err)
+	}
+	n.Signal(syscall.SIGTERM)
+	began := time.Now()
+	if code := n.Wait(20 * time.Second); code != 0 || time.Since(began) > 15*time.Second {
+		t.Fatalf("exit %d after %s", code, time.Since(began))
+	}
+	if status := <-answered; status != 503 && status != 0 {
+		t.Fatal(status)
+	}
+	_ = writer.Close()
+	n.Restart()
+	if a := n.Must("HEAD", up.Location(), nil, "Tus-Resumable", "1.0.0"); a.Number("Upload-Offset") < 2*mib {
+		t.Fatalf("%d octets were kept", a.Number("Upload-Offset"))
+	}
+	up.Run(t, time.Minute)
+	n.Holds(t, octets)
+	n.MustBeClean(t)
 }
 
 // The example with curl alone.

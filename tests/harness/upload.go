@@ -57,6 +57,9 @@ type Upload struct {
 	last   int64
 }
 
+// Location of the upload, once it is begun.
+func (u *Upload) Location() string { return u.at }
+
 // node is the next one.
 func (u *Upload) node() *Node {
 	u.asked++
