@@ -83,8 +83,10 @@ func (s *shape) contentType(h http.Header) string {
 	if text == "" {
 		return ""
 	}
-	if kind, _, err := mime.ParseMediaType(text); err != nil || !strings.Contains(kind, "/") || len(text) > maxContentType {
-		s.header("Content-Type", "can't be read, or is longer than "+strconv.Itoa(maxContentType)+" bytes")
+	kind, _, err := mime.ParseMediaType(text)
+	odd := strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' })
+	if err != nil || odd || !strings.Contains(kind, "/") || len(text) > maxContentType {
+		s.header("Content-Type", "must be a media type of at most "+strconv.Itoa(maxContentType)+" printable ASCII characters")
 	}
 	return text
 }

@@ -82,6 +82,7 @@ func TestWhatCantBePut(t *testing.T) {
 		"name of no hex":  {"/v1/attachments/" + strings.Repeat("g", 64), nil, 400, "invalid-request", "sha256"},
 		"type":            {filePath, []string{"Content-Type", "image"}, 400, "invalid-request", "Content-Type"},
 		"long type":       {filePath, []string{"Content-Type", "image/" + strings.Repeat("x", 130)}, 400, "invalid-request", "Content-Type"},
+		"odd type":        {filePath, []string{"Content-Type", "image/x; a=\"\xff\""}, 400, "invalid-request", "Content-Type"},
 		"part":            {filePath, []string{"Content-Range", "bytes 0-9/20"}, 400, "invalid-request", "Content-Range"},
 		"coding":          {filePath, []string{"Content-Encoding", "gzip"}, 415, "unsupported-media-type", ""},
 		"what is refused": {filePath, []string{"X-Refuse", "1"}, 422, "digest-mismatch", ""},

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -128,11 +129,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		u.Path = "/" + strings.ToLower(rest)
 		inner.URL = &u
 	}
-	if r.Method == http.MethodPost {
-		if err := checkMetadata(r.Header); err != nil {
-			out.refuse(err)
-			return
-		}
+	if err := checkHeaders(r); err != nil {
+		out.refuse(err)
+		return
 	}
 	s.inner.ServeHTTP(out, inner)
 }
@@ -158,14 +157,32 @@ func toldOf(ctx context.Context) *told {
 // maxMetadata bounds Upload-Metadata, in bytes.
 const maxMetadata = 4096
 
-// checkMetadata refuses what tusd would pass over: pairs that can't be read, keys that come twice, a sha256 that is none.
-func checkMetadata(h http.Header) error {
-	wrong := func(detail string) error {
-		return &holdfast.Error{
-			Code: holdfast.CodeInvalidRequest, Detail: "The request is not of the right shape; errors tells where.",
-			Fields: []holdfast.FieldError{{Header: "Upload-Metadata", Detail: detail}},
+// checkHeaders refuses what tusd would pass over.
+func checkHeaders(r *http.Request) error {
+	for _, name := range []string{"Tus-Resumable", "Upload-Length", "Upload-Offset", "Upload-Defer-Length"} {
+		for _, value := range r.Header.Values(name) {
+			if value != r.Header.Get(name) {
+				return refusal(name, "is given twice, and differs")
+			}
 		}
 	}
+	if r.Method != http.MethodPost {
+		return nil
+	}
+	if r.Header.Get("Upload-Concat") != "" {
+		return refusal("Upload-Concat", "is not taken: a file is one upload")
+	}
+	return checkMetadata(r.Header)
+}
+
+func refusal(name, detail string) error {
+	e := header(name, detail)
+	return &e
+}
+
+// checkMetadata refuses pairs that can't be read, keys that come twice, a sha256 or filetype that is none.
+func checkMetadata(h http.Header) error {
+	wrong := func(detail string) error { return refusal("Upload-Metadata", detail) }
 	text := h.Get("Upload-Metadata")
 	if len(text) > maxMetadata || len(h.Values("Upload-Metadata")) > 1 {
 		return wrong("must be one line of at most 4096 bytes")
@@ -185,10 +202,17 @@ func checkMetadata(h http.Header) error {
 			if _, ok := holdfast.ParseHash(string(decoded)); !ok {
 				return wrong("sha256 must be 64 hexadecimal digits")
 			}
-		case key == "filetype" && len(decoded) > 128:
-			return wrong("filetype must be at most 128 bytes")
+		case key == "filetype" && len(decoded) > 0 && !mediaType(string(decoded)):
+			return wrong("filetype must be a media type of at most 128 characters")
 		}
 		seen[key] = true
 	}
 	return nil
+}
+
+// mediaType says whether a text is one that can be kept: type/subtype and parameters, in printable ASCII.
+func mediaType(text string) bool {
+	kind, _, err := mime.ParseMediaType(text)
+	return err == nil && strings.Contains(kind, "/") && len(text) <= 128 &&
+		!strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' })
 }

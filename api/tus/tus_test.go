@@ -232,6 +232,10 @@ func TestRefusals(t *testing.T) {
 		"metadata, long":    {"POST", "/v1/attachments", "", []string{"Upload-Length", "1", "Upload-Metadata", full("a")}, 400, "invalid-request", "Upload-Metadata"},
 		"sha256":            {"POST", "/v1/attachments", "", []string{"Upload-Length", "1", "Upload-Metadata", meta("sha256", "x")}, 400, "invalid-request", "Upload-Metadata"},
 		"filetype":          {"POST", "/v1/attachments", "", []string{"Upload-Length", "1", "Upload-Metadata", meta("filetype", strings.Repeat("x", 129))}, 400, "invalid-request", "Upload-Metadata"},
+		"filetype of none":  {"POST", "/v1/attachments", "", []string{"Upload-Length", "1", "Upload-Metadata", meta("filetype", "image")}, 400, "invalid-request", "Upload-Metadata"},
+		"filetype, two":     {"POST", "/v1/attachments", "", []string{"Upload-Length", "1", "Upload-Metadata", meta("filetype", "text/html\r\nX: y")}, 400, "invalid-request", "Upload-Metadata"},
+		"filetype, zero":    {"POST", "/v1/attachments", "", []string{"Upload-Length", "1", "Upload-Metadata", meta("filetype", "text/html; a=\"\x00\"")}, 400, "invalid-request", "Upload-Metadata"},
+		"concatenation":     {"POST", "/v1/attachments", "", []string{"Upload-Length", "1", "Upload-Concat", "partial"}, 400, "invalid-request", "Upload-Concat"},
 		"more than length":  {"POST", "/v1/attachments", "01", []string{"Upload-Length", "1", "Content-Type", octets}, 413, "too-large", ""},
 		"type":              {"PATCH", at, "0", []string{"Upload-Offset", "0", "Content-Type", "text/plain"}, 415, "unsupported-media-type", ""},
 		"no offset":         {"PATCH", at, "0", []string{"Content-Type", octets}, 400, "invalid-request", "Upload-Offset"},
@@ -259,6 +263,22 @@ func TestRefusals(t *testing.T) {
 	}
 	if len(u.data[u.only(t)]) != 0 {
 		t.Error("a refusal kept octets")
+	}
+}
+
+func TestHeadersThatContradictThemselves(t *testing.T) {
+	h, err := tus.New(tus.Config{Uploads: newUploads(), MaxBytes: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, lengths := range map[int][]string{400: {"1", "2"}, 201: {"2", "2"}} {
+		r := httptest.NewRequest("POST", "/v1/attachments", http.NoBody)
+		r.Header = http.Header{"Tus-Resumable": {"1.0.0"}, "Upload-Length": lengths}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("%v: %d %s", lengths, w.Code, w.Body)
+		}
 	}
 }
 
