@@ -233,41 +233,44 @@ func TestTheSiteOfThePartsIsLost(t *testing.T) {
 func TestEveryStepMayFail(t *testing.T) {
 	start := rand.Uint64()
 	for n := range uint64(25) {
-		seed := start + n
-		t.Logf("seed %d", seed)
-		random := rand.New(rand.NewPCG(seed, 1))
-		w := newWorld(t, attachment.Config{}, 5*mib, "east", "west")
-		budget := 1 + random.IntN(6)
-		fail := func(what string) error {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			if budget == 0 || random.IntN(3) > 0 || what == "ping" {
-				return nil
-			}
-			budget--
-			return objectstore.ErrUnavailable
-		}
-		for _, s := range w.at {
-			s.before, s.after = fail, fail
-		}
-		w.db.fail.Store(func(string) error {
-			if fail("db") != nil {
-				return store.ErrUnavailable
-			}
-			return nil
-		})
-		b := octets(byte(seed), []int{100, 6 * mib, 11 * mib}[random.IntN(3)])
-		id := w.begin(t, b, random.IntN(2) == 0)
-		w.finish(t, id, b, []int{2 * mib, 5 * mib, 20 * mib}[random.IntN(3)])
-		w.mu.Lock()
-		budget = 0
-		w.mu.Unlock()
-		for w.sites.Order()[0] != "east" || !w.sites.Up("west") {
-			time.Sleep(5 * time.Millisecond)
-		}
-		w.holds(t, b)
-		w.clean(t)
+		t.Run(fmt.Sprintf("seed %d", start+n), func(t *testing.T) { stepsMayFail(t, start+n) })
 	}
+}
+
+func stepsMayFail(t *testing.T, seed uint64) {
+	random := rand.New(rand.NewPCG(seed, 1))
+	w := newWorld(t, attachment.Config{}, 5*mib, "east", "west")
+	budget := 1 + random.IntN(6)
+	size, named, piece := []int{100, 6 * mib, 11 * mib}[random.IntN(3)], random.IntN(2) == 0, []int{2 * mib, 5 * mib, 20 * mib}[random.IntN(3)]
+	fail := func(what string) error {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if what == "ping" || budget == 0 || random.IntN(3) > 0 {
+			return nil
+		}
+		budget--
+		return objectstore.ErrUnavailable
+	}
+	for _, s := range w.at {
+		s.trouble.Store(&fail)
+	}
+	w.db.fail.Store(func(string) error {
+		if fail("db") != nil {
+			return store.ErrUnavailable
+		}
+		return nil
+	})
+	b := octets(byte(seed), size)
+	id := w.begin(t, b, named)
+	w.finish(t, id, b, piece)
+	w.mu.Lock()
+	budget = 0
+	w.mu.Unlock()
+	for w.sites.Order()[0] != "east" || !w.sites.Up("west") {
+		time.Sleep(5 * time.Millisecond)
+	}
+	w.holds(t, b)
+	w.clean(t)
 }
 
 // A node died between the object and its record: who comes again finds it.

@@ -40,10 +40,8 @@ type site struct {
 	dir     string
 	minPart int64
 	down    atomic.Bool
-	// before is asked before something is done; its error is the answer.
-	before func(what string) error
-	// after is asked when it is done, and may lose the answer.
-	after func(what string) error
+	// trouble is asked before something is done, when its error is the answer, and after, when the answer is lost.
+	trouble atomic.Pointer[func(what string) error]
 }
 
 func (s *site) MinPart() int64 { return s.minPart }
@@ -52,16 +50,17 @@ func (s *site) around(what string, do func() error) error {
 	if s.down.Load() {
 		return objectstore.ErrUnavailable
 	}
-	if s.before != nil {
-		if err := s.before(what); err != nil {
-			return err
-		}
+	trouble := func(string) error { return nil }
+	if given := s.trouble.Load(); given != nil {
+		trouble = *given
 	}
-	err := do()
-	if err == nil && s.after != nil {
-		err = s.after(what)
+	if err := trouble(what); err != nil {
+		return err
 	}
-	return err
+	if err := do(); err != nil {
+		return err
+	}
+	return trouble(what)
 }
 
 func (s *site) Put(ctx context.Context, name string, size int64, digest objectstore.Digest, octets io.Reader) error {
