@@ -89,7 +89,7 @@ func (w *session) step(ctx context.Context, octets io.Reader) (kept int64, more 
 	if got == 0 && w.Size > 0 {
 		return 0, false, nil
 	}
-	ctx, leave, err := w.s.lane(ctx)
+	ctx, leave, err := w.s.lane(ctx, w.Size)
 	if err != nil {
 		return 0, false, err
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -227,6 +228,86 @@ func TestTheSiteOfThePartsIsLost(t *testing.T) {
 	w.at["east"].down.Store(false)
 	w.holds(t, b)
 	w.clean(t)
+}
+
+// Loose octets are lost while the parts before them stay: nothing that is not whole ever gets the name.
+func TestLooseOctetsAreLost(t *testing.T) {
+	for _, named := range []bool{true, false} {
+		w := newWorld(t, attachment.Config{}, 5*mib, "east")
+		b := octets(1, 9*mib)
+		id := w.begin(t, b, named)
+		for _, n := range []int{6 * mib, mib} { // a part, pieces
+			if err := w.piece(t, id, b, n); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for info := range w.at["east"].List(t.Context(), objectstore.Transient, "") {
+			if err := w.at["east"].Remove(t.Context(), info.Name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.piece(t, id, b, 12*mib); holdfast.CodeOf(err) != holdfast.CodeUploadInterrupted {
+			t.Fatal(err)
+		}
+		if u, _ := w.Upload(t.Context(), id); u.Offset != 0 {
+			t.Fatal("it did not begin anew:", u.Offset)
+		}
+		w.finish(t, id, b, 4*mib)
+		w.holds(t, b)
+		w.clean(t)
+	}
+}
+
+// A request that was overtaken completes its octets; the one that overtook it has others of the same length. Each name
+// has its own content.
+func TestOvertakenWithOtherOctets(t *testing.T) {
+	w := newWorld(t, attachment.Config{}, 5*mib, "east")
+	mine := octets(1, 11*mib)
+	theirs := append(bytes.Clone(mine[:10*mib]), octets(9, mib)...)
+	id := w.begin(t, mine, false)
+	if err := w.piece(t, id, mine, 10*mib); err != nil {
+		t.Fatal(err)
+	}
+	w.db.fail.Store(func(what string) error {
+		if what == "finish" {
+			return store.ErrConflict // overtaken between the object and its record
+		}
+		return nil
+	})
+	broken := func(what string) error {
+		if what == "adopt" {
+			return objectstore.ErrUnavailable
+		}
+		return nil
+	}
+	w.at["east"].trouble.Store(&broken) // and before it got its name
+	if err := w.piece(t, id, mine, mib); err == nil {
+		t.Fatal("finished")
+	}
+	w.at["east"].trouble.Store(nil)
+	w.db.fail.Store(func(string) error { return nil })
+	w.finish(t, id, theirs, mib)
+	w.holds(t, theirs)
+	if _, err := w.Open(t.Context(), holdfast.HashOf(mine), true); holdfast.CodeOf(err) != holdfast.CodeNotFound {
+		t.Fatal(err)
+	}
+	w.clean(t)
+}
+
+// A damaged object has the name of a large file: the next site takes it.
+func TestADamagedObjectHasTheName(t *testing.T) {
+	w := newWorld(t, attachment.Config{}, 5*mib, "east", "west")
+	b := octets(1, 11*mib)
+	path := w.at["east"].path(holdfast.HashOf(b))
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, b[1:], 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	id := w.begin(t, b, true)
+	w.finish(t, id, b, 6*mib)
+	if got := fmt.Sprint(w.where(t, holdfast.HashOf(b))); got != "[west]" {
+		t.Fatal(got)
+	}
+	w.holds(t, b)
 }
 
 // Every step of an upload may fail, before it is done or after; the file is there in the end, once and whole.

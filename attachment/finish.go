@@ -28,8 +28,12 @@ func (f *flush) finish(ctx context.Context) error {
 	put := false
 	err := f.atSite(ctx, func(site objectstore.Store) error {
 		if !put {
-			// Who finds no assembly may come behind one who completed it, and died before the record.
-			if err := f.putPart(ctx, site); err != nil && !errors.Is(err, objectstore.ErrNotFound) {
+			if err := f.load(ctx, site); err != nil {
+				return err
+			}
+			if err := f.putPart(ctx, site); errors.Is(err, objectstore.ErrNotFound) {
+				return f.made(ctx, site, a)
+			} else if err != nil {
 				return err
 			}
 			put = true
@@ -67,23 +71,42 @@ func (f *flush) finishWhole(ctx context.Context, a holdfast.Attachment) error {
 	return f.finishedNow(ctx, a)
 }
 
-// complete makes the parts the object. It is as good when it was made before, by a request that did
-// not live to say so, or by somebody else.
+// complete makes the parts the object.
 func (f *flush) complete(ctx context.Context, site objectstore.Store, a holdfast.Attachment) error {
-	name := ObjectName(a.Digest)
 	err := site.Complete(ctx, f.state.Name, f.state.Assembly, f.state.Parts)
-	if errors.Is(err, objectstore.ErrNotFound) {
-		if f.s.isWhole(ctx, site, f.Site, a) == nil {
-			return nil
-		}
-		if info, e := site.Stat(ctx, f.state.Name); e == nil && info.Size == f.Size {
-			err = nil
-		}
+	switch {
+	case errors.Is(err, objectstore.ErrNotFound):
+		return f.made(ctx, site, a)
+	case err == nil && f.state.Name != ObjectName(a.Digest):
+		return f.adopt(ctx, site, a)
+	case errors.Is(err, objectstore.ErrExists):
+		return f.s.isWhole(ctx, site, f.Site, a)
 	}
-	if err == nil && f.state.Name != name {
-		if err = site.Adopt(ctx, f.state.Name, name); err == nil || errors.Is(err, objectstore.ErrExists) {
-			_ = site.Remove(ctx, f.state.Name) // else it is swept
-		}
+	return err
+}
+
+// made is for who finds no assembly: it was completed before, by a request whose answer was lost or that did not live to
+// say so, or is lost. What is there is read: a request that was overtaken may have completed other octets.
+func (f *flush) made(ctx context.Context, site objectstore.Store, a holdfast.Attachment) error {
+	err := f.s.isWhole(ctx, site, f.Site, a)
+	if err == nil || !errors.Is(err, objectstore.ErrNotFound) || f.state.Name == ObjectName(a.Digest) {
+		return err
+	}
+	_, digest, err := hashOf(ctx, site, f.state.Name)
+	if err == nil && digest != a.Digest {
+		err = objectstore.ErrNotFound
+	}
+	if err != nil {
+		return err
+	}
+	return f.adopt(ctx, site, a)
+}
+
+// adopt gives a file that came without a name its name.
+func (f *flush) adopt(ctx context.Context, site objectstore.Store, a holdfast.Attachment) error {
+	err := site.Adopt(ctx, f.state.Name, ObjectName(a.Digest))
+	if err == nil || errors.Is(err, objectstore.ErrExists) {
+		_ = site.Remove(ctx, f.state.Name) // else it is swept
 	}
 	if errors.Is(err, objectstore.ErrExists) {
 		return f.s.isWhole(ctx, site, f.Site, a)
@@ -104,9 +127,9 @@ func (w *session) finished(ctx context.Context, a holdfast.Attachment) error {
 
 // refuse forgets an upload whose octets are not those that were announced.
 func (w *session) refuse(ctx context.Context, why error) error {
-	w.s.clean(ctx, w.Upload)
 	if err := w.s.Store.DropUpload(ctx, w.Upload); err != nil {
 		return explain(fmt.Errorf("%w (%w)", err, why))
 	}
+	w.s.clean(ctx, w.Upload)
 	return why
 }

@@ -29,6 +29,9 @@ func (f *flush) keep(ctx context.Context) error {
 		if f.loose+f.got < max(site.MinPart(), f.Size/mostParts) {
 			return f.putPiece(ctx, site)
 		}
+		if err := f.load(ctx, site); err != nil {
+			return err
+		}
 		return f.putPart(ctx, site)
 	})
 	if err != nil {
@@ -161,21 +164,28 @@ func (f *flush) putPiece(ctx context.Context, site objectstore.Store) error {
 	return nil
 }
 
-// putPart puts the loose octets and the new ones as one part.
-func (f *flush) putPart(ctx context.Context, site objectstore.Store) error {
-	if err := f.load(ctx, site); err != nil {
-		return err
-	}
-	if f.state.Assembly == "" {
-		name := fmt.Sprintf("%s%s/whole", objectstore.Transient, f.ID)
-		if f.Announced != (holdfast.Hash{}) {
-			name = ObjectName(f.Announced)
+// begin opens the assembly. A site that holds something else under the name could never complete it.
+func (f *flush) begin(ctx context.Context, site objectstore.Store) error {
+	name := fmt.Sprintf("%s%s/whole-%d", objectstore.Transient, f.ID, f.Generation) // who was overtaken may have made another
+	if f.Announced != (holdfast.Hash{}) {
+		name = ObjectName(f.Announced)
+		if size, digest, err := hashOf(ctx, site, name); err == nil && (digest != f.Announced || size != f.Size) {
+			return fmt.Errorf("%w: a damaged object has the name", objectstore.ErrUnavailable)
 		}
-		id, err := site.Begin(ctx, name)
-		if err != nil {
+	}
+	id, err := site.Begin(ctx, name)
+	if err == nil {
+		f.state.Name, f.state.Assembly, f.state.Next = name, id, 1
+	}
+	return err
+}
+
+// putPart puts the loose octets, which are loaded, and the new ones as one part.
+func (f *flush) putPart(ctx context.Context, site objectstore.Store) error {
+	if f.state.Assembly == "" {
+		if err := f.begin(ctx, site); err != nil {
 			return err
 		}
-		f.state.Name, f.state.Assembly, f.state.Next = name, id, 1
 	}
 	size := f.loose + f.got
 	digest, err := f.spooled.digest(0, size)

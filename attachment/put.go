@@ -45,7 +45,7 @@ func (s *Service) Put(ctx context.Context, digest holdfast.Hash, size int64, con
 		return false, mismatch(digest, found)
 	}
 	a := holdfast.Attachment{Digest: digest, Size: got, ContentType: contentType}
-	ctx, leave, err := s.lane(ctx)
+	ctx, leave, err := s.lane(ctx, got)
 	if err != nil {
 		return false, err
 	}

@@ -140,12 +140,16 @@ const maxLanes = 16
 // laneWithin is how long a request waits for one.
 const laneWithin = time.Minute
 
-// flushWithin bounds the work on octets that have come; it goes on when the client has gone.
-const flushWithin = time.Minute
+// flushWithin bounds the work on octets that have come, and copyRate adds to it for what a site may have to copy, in bytes
+// a second. It goes on when the client has gone.
+const (
+	flushWithin = time.Minute
+	copyRate    = 8 << 20
+)
 
 // lane waits for one, and gives the context of the work in it. What has come is worth keeping also when the client
 // has gone: it comes back for the answer.
-func (s *Service) lane(ctx context.Context) (work context.Context, leave func(), err error) {
+func (s *Service) lane(ctx context.Context, size int64) (work context.Context, leave func(), err error) {
 	ctx = context.WithoutCancel(ctx)
 	late := time.NewTimer(laneWithin)
 	defer late.Stop()
@@ -154,7 +158,7 @@ func (s *Service) lane(ctx context.Context) (work context.Context, leave func(),
 	case <-late.C:
 		return nil, nil, &holdfast.Error{Code: holdfast.CodeOverloaded, RetryAfter: 10 * time.Second, Detail: "The object stores take octets more slowly than they come."}
 	}
-	work, cancel := context.WithTimeout(ctx, flushWithin)
+	work, cancel := context.WithTimeout(ctx, flushWithin+2*time.Duration(size*int64(time.Second)/copyRate))
 	return work, func() { cancel(); <-s.lanes }, nil
 }
 

@@ -103,6 +103,10 @@ func (s *site) Stat(ctx context.Context, name string) (info objectstore.Info, er
 	return info, err
 }
 
+func (s *site) Adopt(ctx context.Context, from, to string) error {
+	return s.around("adopt", func() error { return s.Store.Adopt(ctx, from, to) })
+}
+
 func (s *site) Ping(ctx context.Context) error {
 	return s.around("ping", func() error { return s.Store.Ping(ctx) })
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"hash"
+	"strings"
 	"time"
 
 	"github.com/holdfast-sync/holdfast"
+	"github.com/holdfast-sync/holdfast/objectstore"
 	"github.com/holdfast-sync/holdfast/store"
 )
 
@@ -81,6 +83,9 @@ func (s *Service) clean(ctx context.Context, u holdfast.Upload) bool {
 	done := true
 	if st.Assembly != "" {
 		done = site.Abort(ctx, st.Name, st.Assembly) == nil
+	}
+	if strings.HasPrefix(st.Name, objectstore.Transient) { // completed, and not adopted
+		done = site.Remove(ctx, st.Name) == nil && done
 	}
 	for _, p := range st.Pieces {
 		done = site.Remove(ctx, p.Name) == nil && done

@@ -61,8 +61,10 @@ type watch struct {
 	after  time.Duration
 }
 
-func (g *guard) watch(ctx context.Context) *watch {
-	w := &watch{after: g.patience}
+func (g *guard) watch(ctx context.Context) *watch { return watching(ctx, g.patience) }
+
+func watching(ctx context.Context, after time.Duration) *watch {
+	w := &watch{after: after}
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
 	w.timer = time.AfterFunc(w.after, func() { w.cancel(errSlow) })
 	return w
@@ -79,7 +81,7 @@ func (g *guard) judge(ctx context.Context, w *watch, err error) error {
 	case err == nil:
 		g.breaker.RecordSuccess()
 	case w.slow():
-		err = fmt.Errorf("%w: site %s made no progress for %s", objectstore.ErrUnavailable, g.name, g.patience)
+		err = fmt.Errorf("%w: site %s made no progress for %s", objectstore.ErrUnavailable, g.name, w.after)
 		g.last.Store(&err)
 		g.breaker.Open()
 	case ctx.Err() != nil:
@@ -96,10 +98,14 @@ func (g *guard) judge(ctx context.Context, w *watch, err error) error {
 
 // call asks the site, unless it is known to be down.
 func (g *guard) call(ctx context.Context, ask func(context.Context) error) error {
+	return g.callFor(ctx, g.patience, ask)
+}
+
+func (g *guard) callFor(ctx context.Context, patience time.Duration, ask func(context.Context) error) error {
 	if err := g.refuse(ctx); err != nil {
 		return err
 	}
-	w := g.watch(ctx)
+	w := watching(ctx, patience)
 	defer w.end()
 	return g.judge(ctx, w, ask(w.ctx))
 }

@@ -3,6 +3,7 @@ package sites
 import (
 	"context"
 	"iter"
+	"time"
 
 	"github.com/holdfast-sync/holdfast/objectstore"
 )
@@ -25,9 +26,16 @@ func (g *guard) Begin(ctx context.Context, name string) (id string, err error) {
 	return id, err
 }
 
-// Complete asks the site.
+// copied is how many bytes a second a site is to copy at least, when it makes an object of parts.
+const copied = 8 << 20
+
+// Complete asks the site. It may have to copy all the parts before it answers.
 func (g *guard) Complete(ctx context.Context, name, id string, parts []objectstore.Part) error {
-	return g.call(ctx, func(ctx context.Context) error { return g.Store.Complete(ctx, name, id, parts) })
+	patience := g.patience
+	for _, p := range parts {
+		patience += time.Duration(p.Size * int64(time.Second) / copied)
+	}
+	return g.callFor(ctx, patience, func(ctx context.Context) error { return g.Store.Complete(ctx, name, id, parts) })
 }
 
 // Abort asks the site.
@@ -40,9 +48,13 @@ func (g *guard) Remove(ctx context.Context, name string) error {
 	return g.call(ctx, func(ctx context.Context) error { return g.Store.Remove(ctx, name) })
 }
 
-// Adopt asks the site.
+// Adopt asks the site. It may have to copy the object before it answers.
 func (g *guard) Adopt(ctx context.Context, from, to string) error {
-	return g.call(ctx, func(ctx context.Context) error { return g.Store.Adopt(ctx, from, to) })
+	var size int64
+	if info, err := g.Stat(ctx, from); err == nil {
+		size = info.Size // else Adopt says what is wrong
+	}
+	return g.callFor(ctx, g.patience+time.Duration(size*int64(time.Second)/copied), func(ctx context.Context) error { return g.Store.Adopt(ctx, from, to) })
 }
 
 // List asks the site.

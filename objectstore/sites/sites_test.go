@@ -357,6 +357,45 @@ func TestAReaderGoesOnElsewhere(t *testing.T) {
 	}
 }
 
+// A site that copies a large object before it answers is not slow.
+func TestCompletingMayTakeLong(t *testing.T) {
+	a := newFaulty(t)
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, sites.Config{Patience: 10 * time.Second}, &copying{faulty: a})
+		id, err := s.Begin(t.Context(), "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		part, err := s.PutPart(t.Context(), "x", id, 1, 6, sha256.Sum256([]byte("octets")), bytes.NewReader([]byte("octets")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		part.Size = 200 << 20 // as far as the patience knows: 25 seconds more
+		if err := s.Complete(t.Context(), "x", id, []objectstore.Part{part}); err != nil || !s.Up("a") {
+			t.Fatal(err, s.Up("a"))
+		}
+		id, _ = s.Begin(t.Context(), "y")
+		if err := s.Complete(t.Context(), "y", id, nil); !errors.Is(err, objectstore.ErrUnavailable) || s.Up("a") {
+			t.Fatal("of nothing:", err)
+		}
+	})
+}
+
+// copying takes half a minute to complete.
+type copying struct{ *faulty }
+
+func (c *copying) Complete(ctx context.Context, name, id string, parts []objectstore.Part) error {
+	select {
+	case <-time.After(30 * time.Second):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	for i := range parts {
+		parts[i].Size = 6
+	}
+	return c.Store.Complete(ctx, name, id, parts)
+}
+
 // One that only stumbles is read to the end with as many calls as it takes.
 func TestASiteThatStumblesIsReadToTheEnd(t *testing.T) {
 	for _, fault := range []int32{short, cutting} {
