@@ -241,8 +241,8 @@ func TestLooseOctetsAreLost(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for info := range w.at["east"].List(t.Context(), objectstore.Transient, "") {
-			if err := w.at["east"].Remove(t.Context(), info.Name); err != nil {
+		for info, err := range w.at["east"].List(t.Context(), objectstore.Transient, "") {
+			if err := errors.Join(err, w.at["east"].Remove(t.Context(), info.Name)); err != nil {
 				t.Fatal(err)
 			}
 		}
