@@ -320,7 +320,7 @@ func FuzzMetadata(f *testing.F) {
 	f.Add("a,b,,")
 	f.Fuzz(func(t *testing.T, text string) {
 		if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
-			t.Skip()
+			return // no header holds it
 		}
 		u := newUploads()
 		h, err := tus.New(tus.Config{Uploads: u, MaxBytes: 10})

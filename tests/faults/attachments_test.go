@@ -153,6 +153,9 @@ func TestBothSitesFail(t *testing.T) {
 			t.Fatalf("a file that can't be read is answered %d", a.Status)
 		}
 	}
+	if c, code := r.a.CheckObjects(t); code != 3 || len(c.Unreachable) != 2 || c.Clean {
+		t.Errorf("a check of sites that are down: exit %d, %+v", code, c)
+	}
 	for _, site := range []*harness.S3Site{r.east, r.west} {
 		site.Set(harness.S3Well, 0)
 	}
