@@ -300,6 +300,7 @@ func tusjs(t *testing.T, job map[string]any) (result struct {
 },
 ) {
 	t.Helper()
+	job["folder"] = t.TempDir() // its file outlives the script: the client's lock on it is given up in the background
 	text, _ := json.Marshal(job)
 	script, err := filepath.Abs("../tusjs/upload.mjs")
 	if err != nil {
@@ -308,9 +309,12 @@ func tusjs(t *testing.T, job map[string]any) (result struct {
 	if _, err := os.Stat(filepath.Join(filepath.Dir(script), "node_modules")); err != nil {
 		t.Fatal("tus-js-client is not installed: run make tools")
 	}
-	out, err := exec.Command("node", script, string(text)).Output()
+	var errs strings.Builder
+	cmd := exec.Command("node", script, string(text))
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
 	if err != nil || json.Unmarshal(out, &result) != nil || result.Error != "" {
-		t.Fatalf("%v %s", err, out)
+		t.Fatalf("%v %s %s", err, out, errs.String())
 	}
 	return result
 }

@@ -1,17 +1,15 @@
 // Uploads a file with tus-js-client as it is, and says how it went on one line of JSON.
 //
-//   node upload.mjs '{"endpoint": "…", "file": "…", "chunkSize": 0, "sha256": "…", "resumeAfter": 0, "creation": false}'
+//   node upload.mjs '{"endpoint": "…", "file": "…", "folder": "…", "chunkSize": 0, "sha256": "…", "resumeAfter": 0, "creation": false}'
 //
 // With resumeAfter the upload is given up after so many bytes, found again with
-// findPreviousUploads in a file, and gone on with by a second upload.
-import { createReadStream, mkdtempSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+// findPreviousUploads in a file of the folder, and gone on with by a second upload.
+import { createReadStream, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { FileUrlStorage, Upload } from 'tus-js-client'
 
 const job = JSON.parse(process.argv[2])
 const size = statSync(job.file).size
-const folder = mkdtempSync(join(tmpdir(), 'tusjs-'))
 const result = { retries: 0, resumed: false, statuses: {} }
 
 function upload(giveUpAfter) {
@@ -23,7 +21,7 @@ function upload(giveUpAfter) {
       uploadSize: size,
       metadata,
       retryDelays: Array(200).fill(20),
-      urlStorage: new FileUrlStorage(join(folder, 'urls.json')),
+      urlStorage: new FileUrlStorage(join(job.folder, 'urls.json')),
       fingerprint: () => Promise.resolve(`file-${size}`),
       uploadDataDuringCreation: Boolean(job.creation),
       removeFingerprintOnSuccess: true,
@@ -61,6 +59,4 @@ try {
 } catch (error) {
   console.log(JSON.stringify({ ...result, error: String(error) }))
   process.exitCode = 1
-} finally {
-  rmSync(folder, { recursive: true })
 }
