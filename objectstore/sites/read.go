@@ -41,6 +41,7 @@ type reader struct {
 	r       io.ReadCloser
 	site    string
 	moved   bool // since r was opened
+	idle    int  // sites in a row that opened the object and gave nothing of it
 }
 
 // next opens the object at another site than the one that failed.
@@ -103,6 +104,12 @@ func (r *reader) goOn(why error) error {
 	failed, moved := r.site, r.moved
 	_ = r.r.Close()
 	r.r = nil
+	if r.idle++; moved {
+		r.idle = 0
+	}
+	if r.idle >= len(r.s.all) {
+		return why
+	}
 	_, err := r.next(r.end-r.at, failed)
 	if err == nil {
 		return nil

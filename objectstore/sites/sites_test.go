@@ -396,6 +396,36 @@ func (c *copying) Complete(ctx context.Context, name, id string, parts []objects
 	return c.Store.Complete(ctx, name, id, parts)
 }
 
+// When every site opens the object and none gives anything of it, that is told, and not tried for ever.
+func TestNobodyGivesAnything(t *testing.T) {
+	for n := 1; n <= 3; n++ {
+		var all []objectstore.Store
+		for range n {
+			all = append(all, &mute{newFaulty(t)})
+		}
+		s := open(t, sites.Config{}, all...)
+		for _, name := range s.Names() {
+			if _, err := put(t.Context(), s, "x", []byte("octets"), name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := read(t.Context(), s, "x"); !errors.Is(err, objectstore.ErrUnavailable) || got != "" {
+			t.Fatalf("%d sites: %q %v", n, got, err)
+		}
+	}
+}
+
+// mute opens every object and gives nothing of it.
+type mute struct{ *faulty }
+
+func (m *mute) Get(ctx context.Context, name string, offset, length int64) (io.ReadCloser, objectstore.Info, error) {
+	r, info, err := m.Store.Get(ctx, name, offset, length)
+	if err != nil {
+		return nil, info, err
+	}
+	return both{iotest.ErrReader(io.ErrUnexpectedEOF), r}, info, nil
+}
+
 // One that only stumbles is read to the end with as many calls as it takes.
 func TestASiteThatStumblesIsReadToTheEnd(t *testing.T) {
 	for _, fault := range []int32{short, cutting} {

@@ -98,8 +98,11 @@ func send(client *http.Client, n *harness.Node, m *made) error {
 		return res, err
 	}
 	res, err := ask(http.MethodPost, n.URL+"/v1/attachments", nil, "Upload-Length", strconv.FormatInt(m.n, 10))
-	if err != nil || res.StatusCode != http.StatusCreated {
-		return fmt.Errorf("creation: %w", err)
+	if err != nil {
+		return err
+	}
+	if res.StatusCode != http.StatusCreated {
+		return fmt.Errorf("creation is answered %d", res.StatusCode)
 	}
 	res, err = ask(http.MethodPatch, n.URL+res.Header.Get("Location"), m, "Upload-Offset", "0", "Content-Type", "application/offset+octet-stream")
 	if err != nil {

@@ -184,7 +184,7 @@ func TestASiteLosesPower(t *testing.T) {
 		all = append(all, up)
 		wg.Go(func() { up.Run(t, 2*time.Minute) })
 	}
-	harness.Eventually(t, 30*time.Second, func() error { // parts are in the east
+	harness.Eventually(t, 30*time.Second, func() error { // the node is at work
 		if a := r.a.Must("GET", "/v1/limits", nil); a.Status != 200 {
 			return fmt.Errorf("%d", a.Status)
 		}
