@@ -43,7 +43,7 @@ func (s *Store) assembly(id string) (string, error) {
 	}
 	dir := filepath.Join(s.dir, staging, assemblies, id)
 	_, err := os.Stat(dir)
-	return dir, unavailable(err)
+	return dir, s.explain(err)
 }
 
 // Begin makes a folder.
@@ -53,21 +53,26 @@ func (s *Store) Begin(_ context.Context, name string) (string, error) {
 	}
 	id := random()
 	dir := filepath.Join(s.dir, staging, assemblies, id)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", unavailable(err)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return "", s.explain(err)
 	}
 	text, _ := json.Marshal(name) // a text: can't fail
 	if err := os.WriteFile(filepath.Join(dir, nameFile), text, 0o400); err != nil {
 		_ = os.RemoveAll(dir)
-		return "", unavailable(err)
+		return "", s.explain(err)
 	}
-	return id, unavailable(errors.Join(syncDir(dir), syncDir(filepath.Dir(dir))))
+	return id, s.explain(errors.Join(syncDir(dir), syncDir(filepath.Dir(dir))))
 }
 
 // maxParts is Amazon's, so that what goes here goes there.
 const maxParts = 10_000
 
-// PutPart writes a file beside, and gives it the part's number.
+// partFile is the file of a part: its tag is its digest, so that one that replaces it is another file.
+func partFile(dir string, number int, tag string) string {
+	return filepath.Join(dir, strconv.Itoa(number)+"-"+filepath.Base(tag))
+}
+
+// PutPart writes a file beside, and gives it the part's number and digest.
 func (s *Store) PutPart(ctx context.Context, name, id string, number int, size int64, digest objectstore.Digest, octets io.Reader) (objectstore.Part, error) {
 	dir, err := s.opened(name, id)
 	if err != nil {
@@ -79,12 +84,13 @@ func (s *Store) PutPart(ctx context.Context, name, id string, number int, size i
 	temporary := filepath.Join(dir, "new-"+random())
 	defer os.Remove(temporary) //nolint:errcheck // it goes with the assembly
 	if err := write(ctx, temporary, objectstore.Checked(octets, size, digest)); err != nil {
-		return objectstore.Part{}, unavailable(err)
+		return objectstore.Part{}, s.explain(err)
 	}
-	if err := os.Rename(temporary, filepath.Join(dir, strconv.Itoa(number))); err != nil {
-		return objectstore.Part{}, unavailable(err)
+	part := objectstore.Part{Number: number, Size: size, Tag: hex.EncodeToString(digest[:])}
+	if err := os.Rename(temporary, partFile(dir, number, part.Tag)); err != nil {
+		return objectstore.Part{}, s.explain(err)
 	}
-	return objectstore.Part{Number: number, Size: size, Tag: strconv.FormatInt(size, 10)}, unavailable(syncDir(dir))
+	return part, s.explain(syncDir(dir))
 }
 
 // opened is the folder of an assembly for a name.
@@ -121,16 +127,20 @@ func (s *Store) Complete(ctx context.Context, name, id string, parts []objectsto
 		_ = s.Abort(ctx, name, id)
 		return objectstore.ErrExists
 	}
-	whole := filepath.Join(dir, strconv.Itoa(parts[0].Number))
+	whole := partFile(dir, parts[0].Number, parts[0].Tag)
 	if len(parts) > 1 {
 		whole = filepath.Join(s.dir, staging, random())
 		defer os.Remove(whole) //nolint:errcheck // what is left is cleared by Open
 		if err := concatenate(ctx, whole, dir, parts); err != nil {
-			return unavailable(err)
+			err = s.explain(err)
+			if errors.Is(err, objectstore.ErrNotFound) {
+				_ = s.Abort(ctx, name, id)
+			}
+			return err
 		}
 	}
 	err = s.link(whole, path)
-	if err == nil || errors.Is(err, objectstore.ErrExists) {
+	if !errors.Is(err, objectstore.ErrUnavailable) {
 		_ = s.Abort(ctx, name, id)
 	}
 	return err
@@ -140,9 +150,9 @@ func (s *Store) Complete(ctx context.Context, name, id string, parts []objectsto
 func concatenate(ctx context.Context, path, dir string, parts []objectstore.Part) error {
 	readers := make([]io.Reader, len(parts))
 	for i, p := range parts {
-		f, err := os.Open(filepath.Join(dir, strconv.Itoa(p.Number)))
+		f, err := os.Open(partFile(dir, p.Number, p.Tag))
 		if err != nil {
-			return fmt.Errorf("%w: part %d", objectstore.ErrUnavailable, p.Number)
+			return err
 		}
 		defer f.Close()
 		readers[i] = objectstore.Exactly(f, p.Size)
@@ -155,19 +165,19 @@ func (s *Store) link(from, path string) error {
 	var err error
 	for range 10 {
 		if err = s.folders(filepath.Dir(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return unavailable(err)
+			return s.explain(err)
 		}
 		if err = os.Link(from, path); !errors.Is(err, fs.ErrNotExist) {
 			break
 		}
 		if _, gone := os.Stat(from); gone != nil {
-			return unavailable(gone)
+			return s.explain(gone)
 		}
 	}
 	if err != nil {
-		return unavailable(err)
+		return s.explain(err)
 	}
-	return unavailable(syncDir(filepath.Dir(path)))
+	return s.explain(syncDir(filepath.Dir(path)))
 }
 
 // Abort removes the folder.
@@ -179,21 +189,18 @@ func (s *Store) Abort(_ context.Context, _, id string) error {
 	if err != nil {
 		return err
 	}
-	return unavailable(os.RemoveAll(dir))
+	return s.explain(os.RemoveAll(dir))
 }
 
 // Assemblies reads the folder of those that are open.
 func (s *Store) Assemblies(ctx context.Context, prefix string) iter.Seq2[objectstore.Assembly, error] {
 	return func(yield func(objectstore.Assembly, error) bool) {
 		entries, err := os.ReadDir(filepath.Join(s.dir, staging, assemblies))
-		if errors.Is(err, fs.ErrNotExist) {
-			return
-		}
 		if err == nil {
 			err = ctx.Err()
 		}
 		if err != nil {
-			yield(objectstore.Assembly{}, unavailable(err))
+			yield(objectstore.Assembly{}, s.explain(err))
 			return
 		}
 		for _, entry := range entries {
@@ -225,8 +232,8 @@ func (s *Store) Remove(_ context.Context, name string) error {
 	if !strings.HasPrefix(name, objectstore.Transient) {
 		return fmt.Errorf("%w: only transient objects are taken away", objectstore.ErrName)
 	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return unavailable(err)
+	if err := s.explain(os.Remove(path)); err != nil && !errors.Is(err, objectstore.ErrNotFound) {
+		return err
 	}
 	// Folders that are empty now; in others something is, or comes just now.
 	for dir := filepath.Dir(path); len(dir) > len(filepath.Join(s.dir, objectstore.Transient)); dir = filepath.Dir(dir) {

@@ -30,7 +30,7 @@ const abandoned = 24 * time.Hour
 // Open makes the folder if it is not there, and clears what was abandoned in it.
 func Open(dir string) (*Store, error) {
 	s := &Store{dir}
-	if err := os.MkdirAll(filepath.Join(dir, staging), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(dir, staging, assemblies), 0o700); err != nil {
 		return nil, unavailable(err)
 	}
 	left, err := os.ReadDir(filepath.Join(dir, staging))
@@ -50,8 +50,25 @@ func (*Store) Close() error { return nil }
 
 // Ping looks whether the folder is there.
 func (s *Store) Ping(context.Context) error {
-	_, err := os.Stat(filepath.Join(s.dir, staging))
-	return unavailable(err)
+	return s.there()
+}
+
+// there is nil while the folder is: one that is not mounted holds nothing and says nothing about objects.
+func (s *Store) there() error {
+	if _, err := os.Stat(filepath.Join(s.dir, staging, assemblies)); err != nil {
+		return fmt.Errorf("%w: the folder is not there", objectstore.ErrUnavailable)
+	}
+	return nil
+}
+
+// explain is [unavailable]; nothing is missing in a folder that is missing itself.
+func (s *Store) explain(err error) error {
+	if err = unavailable(err); errors.Is(err, objectstore.ErrNotFound) {
+		if gone := s.there(); gone != nil {
+			return gone
+		}
+	}
+	return err
 }
 
 func unavailable(err error) error {
@@ -87,7 +104,7 @@ func (s *Store) Put(ctx context.Context, name string, size int64, digest objects
 	temporary := filepath.Join(s.dir, staging, random())
 	defer os.Remove(temporary) //nolint:errcheck // what is left is cleared by Open
 	if err := write(ctx, temporary, objectstore.Checked(octets, size, digest)); err != nil {
-		return unavailable(err)
+		return s.explain(err)
 	}
 	return s.link(temporary, path)
 }
@@ -148,7 +165,7 @@ func (s *Store) Stat(_ context.Context, name string) (objectstore.Info, error) {
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return objectstore.Info{}, unavailable(err)
+		return objectstore.Info{}, s.explain(err)
 	}
 	if info.IsDir() {
 		return objectstore.Info{}, objectstore.ErrNotFound
@@ -168,7 +185,7 @@ func (s *Store) Get(ctx context.Context, name string, offset, length int64) (io.
 	path, _ := s.path(name)
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, info, unavailable(err)
+		return nil, info, s.explain(err)
 	}
 	if length < 0 {
 		length = info.Size - offset
@@ -188,6 +205,10 @@ func (s *section) Close() error { return s.f.Close() }
 // before a.c although '.' is less than '/'; the names of a folder are sorted here.
 func (s *Store) List(ctx context.Context, prefix, after string) iter.Seq2[objectstore.Info, error] {
 	return func(yield func(objectstore.Info, error) bool) {
+		if err := s.there(); err != nil {
+			yield(objectstore.Info{}, err)
+			return
+		}
 		s.walk(ctx, "", prefix, after, yield)
 	}
 }
@@ -197,8 +218,10 @@ func (s *Store) walk(ctx context.Context, dir, prefix, after string, yield func(
 	if err == nil {
 		err = ctx.Err()
 	}
-	if err != nil {
-		return yield(objectstore.Info{}, unavailable(err))
+	if err = s.explain(err); errors.Is(err, objectstore.ErrNotFound) {
+		return true // it went with its last transient object
+	} else if err != nil {
+		return yield(objectstore.Info{}, err)
 	}
 	sortEntries(entries)
 	for _, entry := range entries {
@@ -216,6 +239,9 @@ func (s *Store) walk(ctx context.Context, dir, prefix, after string, yield func(
 			}
 		case strings.HasPrefix(name, prefix) && name > after:
 			info, err := s.Stat(ctx, name)
+			if errors.Is(err, objectstore.ErrNotFound) {
+				continue
+			}
 			if !yield(info, err) {
 				return false
 			}

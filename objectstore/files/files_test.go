@@ -80,3 +80,45 @@ func TestFilesAreReadOnly(t *testing.T) {
 		t.Fatal(info.Mode(), err)
 	}
 }
+
+// A folder that is gone, or is only a mount point any more, says nothing about objects: another site is asked.
+func TestTheWholeFolderVanishes(t *testing.T) {
+	for name, vanish := range map[string]func(dir string) error{
+		"gone":        os.RemoveAll,
+		"not mounted": func(dir string) error { return errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "objects")
+			s, err := files.Open(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := objectstoretest.Put(t.Context(), s, "x", []byte("x")); err != nil {
+				t.Fatal(err)
+			}
+			id, err := s.Begin(t.Context(), "y")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := vanish(dir); err != nil {
+				t.Fatal(err)
+			}
+			_, _, got := s.Get(t.Context(), "x", 0, -1)
+			_, stat := s.Stat(t.Context(), "x")
+			_, begun := s.Begin(t.Context(), "z")
+			var listed error
+			for _, listed = range s.List(t.Context(), "", "") {
+				break
+			}
+			for what, err := range map[string]error{
+				"put": objectstoretest.Put(t.Context(), s, "z", []byte("x")), "get": got, "stat": stat, "begin": begun, "list": listed,
+				"complete": s.Complete(t.Context(), "y", id, []objectstore.Part{{Number: 1, Size: 1, Tag: "x"}}), "ping": s.Ping(t.Context()),
+				"remove": s.Remove(t.Context(), objectstore.Transient+"x"), "adopt": s.Adopt(t.Context(), objectstore.Transient+"x", "y"),
+			} {
+				if !errors.Is(err, objectstore.ErrUnavailable) {
+					t.Errorf("%s: %v", what, err)
+				}
+			}
+		})
+	}
+}

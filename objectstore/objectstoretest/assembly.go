@@ -137,6 +137,21 @@ func wrongParts(t *testing.T, s objectstore.Store) {
 	}
 }
 
+// Who completes with a part that another has replaced gets its own octets or nothing, never the other's: the size is the same.
+func replacedPart(t *testing.T, s objectstore.Store) {
+	id := begin(t, s, "p/replaced")
+	mine := putPart(t, s, "p/replaced", id, 1, []byte("mine"))
+	putPart(t, s, "p/replaced", id, 1, []byte("ours"))
+	switch err := s.Complete(t.Context(), "p/replaced", id, []objectstore.Part{mine}); {
+	case err == nil:
+		if got := get(t, s, "p/replaced", 0, -1); got != "mine" {
+			t.Errorf("it holds %q", got)
+		}
+	case !errors.Is(err, objectstore.ErrNotFound):
+		t.Error(err)
+	}
+}
+
 // Of several assemblies for one name, and of a put, one wins.
 func completeOnce(t *testing.T, s objectstore.Store) {
 	if err := Put(t.Context(), s, "taken", []byte("first")); err != nil {

@@ -22,7 +22,7 @@ import (
 func Run(t *testing.T, open func(testing.TB) objectstore.Store) {
 	for name, test := range map[string]func(*testing.T, objectstore.Store){
 		"put and get": putAndGet, "ranges": ranges, "once": once, "race": race, "mismatch": mismatch, "names": names, "list": list, "nothing": nothing,
-		"parts": parts, "one part": onePart, "part of nothing": partOfNothing, "wrong parts": wrongParts, "complete once": completeOnce,
+		"parts": parts, "one part": onePart, "part of nothing": partOfNothing, "wrong parts": wrongParts, "replaced part": replacedPart, "complete once": completeOnce,
 		"assemblies": assemblies, "abort": abort, "transient": transient, "adopt once": adoptOnce,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })

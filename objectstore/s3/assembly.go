@@ -66,8 +66,17 @@ func (s *Store) Complete(ctx context.Context, name, id string, parts []objectsto
 		}
 		return err
 	}
+	return s.made(ctx, name, size)
+}
+
+// made looks whether an object is there as it should be: a service that has said 200 may have failed all the same, and says
+// so in the answer's body (Amazon S3, CopyObject and CompleteMultipartUpload).
+func (s *Store) made(ctx context.Context, name string, size int64) error {
 	info, err := s.Stat(ctx, name)
-	if err == nil && info.Size != size {
+	switch {
+	case errors.Is(err, objectstore.ErrNotFound):
+		return fmt.Errorf("%w: the service did not make the object", objectstore.ErrUnavailable)
+	case err == nil && info.Size != size:
 		return fmt.Errorf("%w: the service made an object of %d bytes out of %d", objectstore.ErrUnavailable, info.Size, size)
 	}
 	return err
@@ -147,7 +156,10 @@ func (s *Store) Adopt(ctx context.Context, from, to string) error {
 	}
 	if info.Size > copyMost {
 		_, err = s.client.ComposeObject(ctx, minio.CopyDestOptions{Bucket: s.bucket, Object: s.prefix + to}, minio.CopySrcOptions{Bucket: s.bucket, Object: s.prefix + from})
-		return translate(err)
+		if err != nil {
+			return translate(err)
+		}
+		return s.made(ctx, to, info.Size)
 	}
 	_, err = s.core().CopyObject(ctx, s.bucket, s.prefix+from, s.bucket, s.prefix+to, map[string]string{"If-None-Match": "*"},
 		minio.CopySrcOptions{Bucket: s.bucket, Object: s.prefix + from}, minio.PutObjectOptions{})
@@ -155,5 +167,8 @@ func (s *Store) Adopt(ctx context.Context, from, to string) error {
 		_, err = s.core().CopyObject(ctx, s.bucket, s.prefix+from, s.bucket, s.prefix+to, nil,
 			minio.CopySrcOptions{Bucket: s.bucket, Object: s.prefix + from}, minio.PutObjectOptions{})
 	}
-	return translate(err)
+	if err != nil {
+		return translate(err)
+	}
+	return s.made(ctx, to, info.Size)
 }

@@ -16,6 +16,7 @@ import (
 	"io"
 	"iter"
 	"net"
+	"math"
 	"net/http"
 	"os"
 	"strconv"
@@ -172,7 +173,7 @@ func (s *Store) Get(ctx context.Context, name string, offset, length int64) (io.
 	options := minio.GetObjectOptions{}
 	if offset > 0 || length > 0 {
 		last := int64(0) // to the end
-		if length > 0 {
+		if length > 0 && length <= math.MaxInt64-offset {
 			last = offset + length - 1
 		}
 		if err := options.SetRange(offset, last); err != nil {

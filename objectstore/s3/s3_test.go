@@ -1,8 +1,16 @@
 package s3_test
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/holdfast-sync/holdfast/internal/testserver"
@@ -113,4 +121,55 @@ func TestFaults(t *testing.T) {
 	}
 	check("no bucket", at(t, strings.Replace(server.URL(), "/objects?", "/others?", 1)).Ping(t.Context()))
 	check("wrong secret", at(t, strings.Replace(server.URL(), ":canary", ":wrong", 1)).Ping(t.Context()))
+}
+
+// A service may say 200 and tell in the body that it has failed: no object, no success, and what was to be adopted stays.
+func TestFailedBehind200(t *testing.T) {
+	const failed = `<?xml version="1.0" encoding="UTF-8"?><Error><Code>InternalError</Code><Message>We encountered an internal error.</Message></Error>`
+	server := testserver.S3(t)
+	target, _ := url.Parse("http://" + server.Addr())
+	forward := httputil.NewSingleHostReverseProxy(target)
+	forward.Rewrite, forward.Director = func(r *httputil.ProxyRequest) { r.SetURL(target); r.Out.Host = r.In.Host }, nil
+	var broken atomic.Bool
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if broken.Load() && (r.Header.Get("X-Amz-Copy-Source") != "" || r.Method == http.MethodPost && r.URL.Query().Has("uploadId")) {
+			_, _ = io.WriteString(w, failed)
+			return
+		}
+		forward.ServeHTTP(w, r)
+	}))
+	defer proxy.Close()
+	s := at(t, strings.Replace(server.URL(), server.Addr(), proxy.Listener.Addr().String(), 1))
+	ctx := t.Context()
+	if err := objectstoretest.Put(ctx, s, objectstore.Transient+"a", []byte("octets")); err != nil {
+		t.Fatal(err)
+	}
+	octets := []byte("part")
+	id, err := s.Begin(ctx, "b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	part, err := s.PutPart(ctx, "b", id, 1, int64(len(octets)), sha256.Sum256(octets), bytes.NewReader(octets))
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken.Store(true)
+	if err := s.Adopt(ctx, objectstore.Transient+"a", "a"); !errors.Is(err, objectstore.ErrUnavailable) {
+		t.Error("adopt:", err)
+	}
+	if err := s.Complete(ctx, "b", id, []objectstore.Part{part}); !errors.Is(err, objectstore.ErrUnavailable) {
+		t.Error("complete:", err)
+	}
+	broken.Store(false)
+	if err := s.Adopt(ctx, objectstore.Transient+"a", "a"); err != nil {
+		t.Error("adopt, again:", err)
+	}
+	if err := s.Complete(ctx, "b", id, []objectstore.Part{part}); err != nil {
+		t.Error("complete, again:", err)
+	}
+	for name, size := range map[string]int64{"a": 6, "b": 4} {
+		if info, err := s.Stat(ctx, name); err != nil || info.Size != size {
+			t.Error(name, info, err)
+		}
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,16 +29,28 @@ type guard struct {
 func newGuard(site Site, c Config) *guard {
 	g := &guard{Store: site.Store, name: site.Name, patience: c.Patience}
 	g.breaker = circuitbreaker.NewBuilder[any]().WithFailureThreshold(failuresInARow).
-		WithDelay(365 * 24 * time.Hour). // only a Ping closes it
+		WithSuccessThreshold(1).         // while it is half open, one request at a time tries
+		WithDelay(365 * 24 * time.Hour). // only a Ping opens it a little, see probe
 		OnStateChanged(func(e circuitbreaker.StateChangedEvent) {
 			if c.Changed != nil {
-				c.Changed(site.Name, e.NewState == circuitbreaker.ClosedState)
+				if up := e.NewState == circuitbreaker.ClosedState; up || e.OldState == circuitbreaker.ClosedState {
+					c.Changed(site.Name, up)
+				}
 			}
 		}).Build()
 	return g
 }
 
 func (g *guard) up() bool { return g.breaker.IsClosed() }
+
+// asked says whether requests go there: one at a time while it is not known whether it is up again.
+func (g *guard) asked() bool { return !g.breaker.IsOpen() }
+
+// down opens the breaker.
+func (g *guard) down(why error) {
+	g.last.Store(&why)
+	g.breaker.Open()
+}
 
 // health is nil while the site is up, else why it went down.
 func (g *guard) health() error {
@@ -82,8 +95,7 @@ func (g *guard) judge(ctx context.Context, w *watch, err error) error {
 		g.breaker.RecordSuccess()
 	case w.slow():
 		err = fmt.Errorf("%w: site %s made no progress for %s", objectstore.ErrUnavailable, g.name, w.after)
-		g.last.Store(&err)
-		g.breaker.Open()
+		g.down(err)
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, objectstore.ErrUnavailable):
@@ -123,12 +135,26 @@ func (g *guard) refuse(ctx context.Context) error {
 // source is the octets that a site is given. While it waits for them the clock stands, and their failure is not its own.
 type source struct {
 	w   *watch
-	r   io.Reader
+	mu  sync.Mutex
+	r   io.Reader // nil when the call is over
 	err error
+}
+
+// end takes the octets away from a store that may still be reading them, behind its answer: they are the next one's.
+func (s *source) end() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.r = nil
+	return s.err
 }
 
 // Read reads.
 func (s *source) Read(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.r == nil {
+		return 0, io.ErrClosedPipe
+	}
 	s.w.pause()
 	n, err := s.r.Read(p)
 	s.w.resume()
@@ -147,8 +173,8 @@ func (g *guard) give(ctx context.Context, octets io.Reader, take func(context.Co
 	defer w.end()
 	from := &source{w: w, r: octets}
 	err := take(w.ctx, from)
-	if err != nil && from.err != nil {
-		return from.err
+	if own := from.end(); err != nil && own != nil {
+		return own
 	}
 	return g.judge(ctx, w, err)
 }
@@ -174,7 +200,8 @@ func (g *guard) Get(ctx context.Context, name string, offset, length int64) (io.
 	}
 	w := g.watch(ctx)
 	r, info, err := g.Store.Get(w.ctx, name, offset, length)
-	if err = g.judge(ctx, w, err); err != nil {
+	if err != nil {
+		err = g.judge(ctx, w, err)
 		w.end()
 		if r != nil {
 			_ = r.Close()
@@ -186,10 +213,14 @@ func (g *guard) Get(ctx context.Context, name string, offset, length int64) (io.
 	if length >= 0 {
 		left = min(left, length)
 	}
+	if left == 0 {
+		_ = g.judge(ctx, w, nil)
+	}
 	return &watched{g: g, ctx: ctx, w: w, r: r, left: left}, info, nil
 }
 
-// watched reads from a site. One that ends too early has failed.
+// watched reads from a site. One that ends too early has failed, and only one that gives all has succeeded: a site
+// that opens every object and breaks off must go down.
 type watched struct {
 	g    *guard
 	ctx  context.Context //nolint:containedctx // the caller's own, of one call
@@ -210,6 +241,7 @@ func (r *watched) Read(p []byte) (int, error) {
 	r.left -= int64(n)
 	switch {
 	case r.left == 0:
+		_ = r.g.judge(r.ctx, r.w, nil)
 		return n, io.EOF
 	case err == nil:
 		return n, nil

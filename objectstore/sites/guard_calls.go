@@ -8,6 +8,9 @@ import (
 	"github.com/holdfast-sync/holdfast/objectstore"
 )
 
+// Ping asks the site.
+func (g *guard) Ping(ctx context.Context) error { return g.call(ctx, g.Store.Ping) }
+
 // Stat asks the site.
 func (g *guard) Stat(ctx context.Context, name string) (info objectstore.Info, err error) {
 	err = g.call(ctx, func(ctx context.Context) (err error) {
@@ -29,13 +32,16 @@ func (g *guard) Begin(ctx context.Context, name string) (id string, err error) {
 // copied is how many bytes a second a site is to copy at least, when it makes an object of parts.
 const copied = 8 << 20
 
+// copying is how long a site may take to copy size bytes.
+func copying(size int64) time.Duration { return time.Duration(size/copied) * time.Second }
+
 // Complete asks the site. It may have to copy all the parts before it answers.
 func (g *guard) Complete(ctx context.Context, name, id string, parts []objectstore.Part) error {
-	patience := g.patience
+	var size int64
 	for _, p := range parts {
-		patience += time.Duration(p.Size * int64(time.Second) / copied)
+		size += p.Size
 	}
-	return g.callFor(ctx, patience, func(ctx context.Context) error { return g.Store.Complete(ctx, name, id, parts) })
+	return g.callFor(ctx, g.patience+copying(size), func(ctx context.Context) error { return g.Store.Complete(ctx, name, id, parts) })
 }
 
 // Abort asks the site.
@@ -54,7 +60,7 @@ func (g *guard) Adopt(ctx context.Context, from, to string) error {
 	if info, err := g.Stat(ctx, from); err == nil {
 		size = info.Size // else Adopt says what is wrong
 	}
-	return g.callFor(ctx, g.patience+time.Duration(size*int64(time.Second)/copied), func(ctx context.Context) error { return g.Store.Adopt(ctx, from, to) })
+	return g.callFor(ctx, g.patience+copying(size), func(ctx context.Context) error { return g.Store.Adopt(ctx, from, to) })
 }
 
 // List asks the site.

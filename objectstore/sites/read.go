@@ -24,8 +24,8 @@ func (s *Sites) open(ctx context.Context, name string, offset, length int64, wit
 		return nil, info, err
 	}
 	r.end = info.Size
-	if length >= 0 {
-		r.end = min(info.Size, offset+length)
+	if length >= 0 && length < info.Size-offset { // else the sum may be more than there is room for
+		r.end = offset + length
 	}
 	return r, info, nil
 }

@@ -74,8 +74,11 @@ func New(c Config) (*Sites, error) {
 	return s, nil
 }
 
-// Start begins to ping the sites in the background; without it one that went down stays down.
+// Start begins to ping the sites in the background; without it one that went down stays down. A second Start does nothing.
 func (s *Sites) Start() {
+	if s.cancel != nil {
+		return
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
 	for _, g := range s.all {
@@ -97,22 +100,31 @@ func (s *Sites) Stop(ctx context.Context) {
 	}
 }
 
-// probe pings, at once and then again and again.
+// probe pings, at once and then again and again. What pings come to is counted apart from what requests come to: a
+// ping between two failed requests proves nothing, and scattered bad pings are accidents.
 func (g *guard) probe(ctx context.Context, rest time.Duration) {
 	tick := time.NewTicker(rest)
 	defer tick.Stop()
+	bad := 0 // in a row
 	for {
 		limited, cancel := context.WithTimeout(ctx, g.patience)
-		err := g.Ping(limited)
+		err := g.Store.Ping(limited)
+		hung := limited.Err() != nil
 		cancel()
 		switch {
 		case ctx.Err() != nil:
 			return
-		case err == nil && !g.up():
-			g.breaker.Close()
-		case err != nil && g.up():
-			g.last.Store(&err)
-			g.breaker.RecordFailure() // one that fails may be an accident
+		case err != nil:
+			if bad++; g.asked() && (hung || bad >= failuresInARow || g.breaker.IsHalfOpen()) {
+				g.down(fmt.Errorf("site %s: %w", g.name, err))
+			}
+		case g.breaker.IsOpen():
+			bad = 0
+			g.breaker.HalfOpen() // one request may try before all do
+		default:
+			if bad = 0; g.breaker.IsHalfOpen() { // nobody came to try, for a whole rest
+				g.breaker.Close()
+			}
 		}
 		select {
 		case <-tick.C:
@@ -193,9 +205,9 @@ func (s *Sites) order(first ...string) []*guard {
 	}
 	slices.SortStableFunc(all, func(a, b *guard) int {
 		switch {
-		case a.up() == b.up():
+		case a.asked() == b.asked():
 			return 0
-		case a.up():
+		case a.asked():
 			return -1
 		}
 		return 1
@@ -203,12 +215,16 @@ func (s *Sites) order(first ...string) []*guard {
 	return all
 }
 
-// PutAt keeps octets in the first site that takes them, each asked at most once, those of first before the others. The
+// PutAt keeps octets in the first site that takes them, each asked at most once, those of first before the others; they are read from where they stand. The
 // site is also told with [objectstore.ErrExists]: there the name is taken. [objectstore.ErrUnavailable] when none takes them.
 func (s *Sites) PutAt(ctx context.Context, name string, size int64, digest objectstore.Digest, octets io.ReadSeeker, first ...string) (string, error) {
 	var failed error
+	start, err := octets.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return "", err
+	}
 	for _, g := range s.order(first...) {
-		if _, err := octets.Seek(0, io.SeekStart); err != nil {
+		if _, err := octets.Seek(start, io.SeekStart); err != nil {
 			return "", err
 		}
 		err := g.Put(ctx, name, size, digest, octets)

@@ -96,42 +96,29 @@ func (s *Sites) List(ctx context.Context, prefix, after string) iter.Seq2[object
 			at   objectstore.Info
 		}
 		var heads []*head
+		var failed error
 		for _, g := range s.all {
 			next, stop := iter.Pull2(g.List(ctx, prefix, after))
 			defer stop()
 			heads = append(heads, &head{next: next})
 		}
-		advance := func(h *head) (more bool, err error) {
+		advance := func(h *head) (ended bool) {
+			var err error
+			var more bool
 			h.at, err, more = h.next()
-			return more && err == nil, err
+			failed = errors.Join(failed, err)
+			return !more || err != nil
 		}
-		for i := len(heads) - 1; i >= 0; i-- {
-			more, err := advance(heads[i])
-			if err != nil && !yield(objectstore.Info{}, err) || err != nil {
-				return
-			}
-			if !more {
-				heads = slices.Delete(heads, i, i+1)
-			}
-		}
+		heads = slices.DeleteFunc(heads, advance)
 		for len(heads) > 0 {
 			least := slices.MinFunc(heads, func(a, b *head) int { return bytes.Compare([]byte(a.at.Name), []byte(b.at.Name)) }).at
 			if !yield(least, nil) {
 				return
 			}
-			for i := len(heads) - 1; i >= 0; i-- {
-				if heads[i].at.Name != least.Name {
-					continue
-				}
-				more, err := advance(heads[i])
-				if err != nil {
-					yield(objectstore.Info{}, err)
-					return
-				}
-				if !more {
-					heads = slices.Delete(heads, i, i+1)
-				}
-			}
+			heads = slices.DeleteFunc(heads, func(h *head) bool { return h.at.Name == least.Name && advance(h) })
+		}
+		if failed != nil {
+			yield(objectstore.Info{}, failed)
 		}
 	}
 }

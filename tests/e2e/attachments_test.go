@@ -5,11 +5,15 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -31,6 +35,22 @@ func TestAFileInOneRequest(t *testing.T) {
 			}
 		}
 		n.Holds(t, octets)
+		for octets, want := range map[string]int{string(octets): 200, string(harness.Octets(9, 70_000)): 201} { // chunked: the length comes with the last one
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, n.URL+harness.File([]byte(octets)), struct{ io.Reader }{strings.NewReader(octets)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Content-Type", "image/jpeg")
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = res.Body.Close()
+			if res.StatusCode != want {
+				t.Errorf("without a length: %d, not %d", res.StatusCode, want)
+			}
+			n.Holds(t, []byte(octets))
+		}
 		for header, want := range map[string]struct {
 			status int
 			octets []byte
@@ -290,6 +310,21 @@ func TestCurl(t *testing.T) {
 	n.MustBeClean(t)
 }
 
+// inTurn is the address of a load balancer that sends each request to another node.
+func inTurn(t *testing.T, c *harness.Cluster) string {
+	t.Helper()
+	var asked atomic.Int64
+	balancer := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		target, err := url.Parse(c.Nodes[asked.Add(1)%int64(len(c.Nodes))].URL)
+		if err != nil {
+			panic(err)
+		}
+		r.SetURL(target)
+	}})
+	t.Cleanup(balancer.Close)
+	return balancer.URL
+}
+
 // tusjs runs tus-js-client.
 func tusjs(t *testing.T, job map[string]any) (result struct {
 	Retries  int
@@ -375,6 +410,13 @@ func TestTusJSClient(t *testing.T) {
 		wg.Wait()
 		n.Holds(t, octets)
 		t.Logf("through cuts: %+v", r)
+		// Every request goes to another node.
+		octets, path = file(32, 13*mib)
+		r = tusjs(t, map[string]any{"endpoint": inTurn(t, c) + "/v1/attachments", "file": path, "chunkSize": 2 << 20})
+		n.Holds(t, octets)
+		if r.Digest == "" || r.Retries > 0 {
+			t.Errorf("at all nodes in turn: %+v", r)
+		}
 		// The node is killed and started again under it.
 		octets, path = file(31, 40*mib)
 		wg.Go(func() {

@@ -180,19 +180,17 @@ func TestASiteLosesPower(t *testing.T) {
 	var wg sync.WaitGroup
 	var all []*harness.Upload
 	for i := range 6 {
-		up := &harness.Upload{Nodes: r.nodes(), Octets: harness.Octets(uint64(500+i), 20*mib), Piece: 7 * mib, Named: i%2 == 0}
+		up := &harness.Upload{Nodes: []*harness.Node{r.b, r.a}, Octets: harness.Octets(uint64(500+i), 20*mib), Piece: 7 * mib, Named: i%2 == 0} // a begins it, so in the east
 		all = append(all, up)
 		wg.Go(func() { up.Run(t, 2*time.Minute) })
 	}
-	harness.Eventually(t, 30*time.Second, func() error { // the node is at work
-		if a := r.a.Must("GET", "/v1/limits", nil); a.Status != 200 {
-			return fmt.Errorf("%d", a.Status)
-		}
-		return nil
-	})
-	time.Sleep(time.Duration(rand.IntN(300)) * time.Millisecond) // any moment is right
-	r.east.Server.Kill()
+	time.Sleep(time.Duration(rand.IntN(300)) * time.Millisecond) // any put is right
+	r.east.Set(harness.S3Dies, 1*mib)                            // in the middle of the next one
 	wg.Wait()
+	if r.east.Hit() == 0 {
+		t.Error("it was not killed in a put")
+	}
+	r.east.Set(harness.S3Well, 0)
 	for _, up := range all {
 		for _, n := range r.nodes() {
 			n.Holds(t, up.Octets)
@@ -473,4 +471,38 @@ func TestAFullDiskUnderTheFiles(t *testing.T) {
 	up.Run(t, 30*time.Second)
 	n.Holds(t, large)
 	n.MustBeClean(t)
+}
+
+// An upload begins at one node, which is killed, and ends at another; then the answer to its last PATCH is lost, and
+// whoever asks again learns that the file is there.
+func TestAnUploadOutlivesItsNode(t *testing.T) {
+	r := newRegion(t, nil)
+	octets := harness.Octets(77, 14*mib)
+	up := &harness.Upload{Nodes: []*harness.Node{r.a}, Octets: octets, Piece: 6 * mib}
+	for range 2 { // creation, and the first six
+		if _, err := up.Step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.a.Kill()
+	tus := []string{"Tus-Resumable", "1.0.0"}
+	a := r.b.Must("HEAD", up.Location(), nil, tus...)
+	offset := a.Number("Upload-Offset")
+	if a.Status != 200 || offset < 5*mib || offset > 6*mib {
+		t.Fatalf("%d, offset %d of the 6 MiB that were sent; parts have 5 MiB at least", a.Status, offset)
+	}
+	proxy := harness.NewProxy(t, strings.TrimPrefix(r.b.URL, "http://"))
+	proxy.CutAnswersAfter(1)
+	patch := append([]string{"Content-Type", "application/offset+octet-stream", "Upload-Offset", fmt.Sprint(offset)}, tus...)
+	if a, err := harness.Do("PATCH", "http://"+proxy.Address+up.Location(), octets[offset:], patch...); err == nil {
+		t.Fatalf("the answer %d was not lost", a.Status)
+	}
+	harness.Eventually(t, 30*time.Second, func() error {
+		if a := r.b.Must("HEAD", up.Location(), nil, tus...); a.Status != 200 || a.Number("Upload-Offset") != int64(len(octets)) {
+			return fmt.Errorf("%d, offset %d", a.Status, a.Number("Upload-Offset"))
+		}
+		return nil
+	})
+	r.b.Holds(t, octets)
+	r.b.MustBeClean(t)
 }

@@ -29,6 +29,7 @@ const (
 	S3CutsPuts    S3Fault = "cuts-puts"    // the connection breaks after so many bytes of a request
 	S3CutsGets    S3Fault = "cuts-gets"    // the connection breaks after so many bytes of an answer
 	S3LosesAnswer S3Fault = "loses-answer" // what is asked is done, and the answer is lost
+	S3Dies        S3Fault = "dies"         // the server is killed when so many bytes of a request have reached it
 )
 
 // S3Site is a real S3 server of its own behind a proxy that speaks HTTP and fails on demand.
@@ -89,7 +90,8 @@ func (s *S3Site) Hit() int64 { return s.hit.Load() }
 
 func (s *S3Site) serve(forward http.Handler, w http.ResponseWriter, r *http.Request) {
 	fault, _ := s.fault.Load().(S3Fault)
-	if fault != S3Well {
+	switch fault {
+	case S3Refuses, S3Hangs, S3Error, S3SlowDown:
 		s.hit.Add(1)
 	}
 	s.mu.Lock()
@@ -108,9 +110,9 @@ func (s *S3Site) serve(forward http.Handler, w http.ResponseWriter, r *http.Requ
 		refuse(w, http.StatusInternalServerError, "InternalError")
 	case S3SlowDown:
 		refuse(w, http.StatusServiceUnavailable, "SlowDown")
-	case S3CutsPuts:
+	case S3CutsPuts, S3Dies:
 		if after := s.after.Load(); r.ContentLength > after { // shorter ones come whole
-			r.Body = io.NopCloser(io.MultiReader(io.LimitReader(r.Body, after), broken{}))
+			r.Body = io.NopCloser(io.MultiReader(io.LimitReader(r.Body, after), broken{s}))
 		}
 		forward.ServeHTTP(w, r)
 	default:
@@ -121,9 +123,15 @@ func (s *S3Site) serve(forward http.Handler, w http.ResponseWriter, r *http.Requ
 var errCut = errors.New("cut by the test")
 
 // broken is what follows where a body is cut.
-type broken struct{}
+type broken struct{ s *S3Site }
 
-func (broken) Read([]byte) (int, error) { return 0, errCut }
+func (b broken) Read([]byte) (int, error) {
+	b.s.hit.Add(1)
+	if b.s.fault.Load() == S3Dies {
+		b.s.Server.Kill()
+	}
+	return 0, errCut
+}
 
 // answer breaks answers of bodies.
 func (s *S3Site) answer(res *http.Response) error {
@@ -131,6 +139,7 @@ func (s *S3Site) answer(res *http.Response) error {
 	case S3LosesAnswer:
 		if res.Request.Method != http.MethodGet && res.Request.Method != http.MethodHead {
 			_, _ = io.Copy(io.Discard, res.Body)
+			s.hit.Add(1)
 			return errCut
 		}
 	case S3CutsGets:
@@ -138,7 +147,7 @@ func (s *S3Site) answer(res *http.Response) error {
 			res.Body = struct {
 				io.Reader
 				io.Closer
-			}{io.MultiReader(io.LimitReader(res.Body, s.after.Load()), broken{}), res.Body}
+			}{io.MultiReader(io.LimitReader(res.Body, s.after.Load()), broken{s}), res.Body}
 		}
 	}
 	return nil
