@@ -140,6 +140,10 @@ type Store interface {
 	Retention
 	Attachments
 	Uploads
+	Deliveries
+	Quarantine
+	Changes
+	Notifier
 	Health
 	// Close finishes what runs, refuses what comes, and lets go of the database.
 	Close() error

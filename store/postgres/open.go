@@ -16,6 +16,7 @@ type Store struct {
 	pool   *pgxpool.Pool
 	writes *group.Queue[*store.Append]
 	looks  *group.Queue[*look]
+	holes  holes
 	end    context.CancelFunc // ends statements that outlive Close's patience
 	work   stdsync.WaitGroup
 	once   stdsync.Once

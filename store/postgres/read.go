@@ -17,7 +17,7 @@ CROSS JOIN LATERAL (
   UNION
   SELECT * FROM transactions x WHERE x.stream = s.num AND x.id = ANY($4::uuid[])
 ) t
-LEFT JOIN quarantine q ON q.stream = t.stream AND q.seq = t.seq
+LEFT JOIN quarantine q ON q.stream = t.stream AND q.seq = t.seq AND q.verb IS NULL
 ORDER BY t.seq`
 
 // Held reads by seq and by id, each transaction once.
@@ -50,7 +50,7 @@ func scanHeld(row pgx.CollectableRow) (h store.Held, err error) {
 const transactionStatement = `
 SELECT t.id, t.body, q.problem, b.correlation, b.context, b.epoch, b.accepted_at
 FROM streams s JOIN transactions t ON t.stream = s.num JOIN batches b ON b.position = t.batch
-LEFT JOIN quarantine q ON q.stream = t.stream AND q.seq = t.seq
+LEFT JOIN quarantine q ON q.stream = t.stream AND q.seq = t.seq AND q.verb IS NULL
 WHERE s.id = $1::uuid AND t.seq = $2`
 
 // Transaction reads one back with the batch that brought it.

@@ -21,7 +21,7 @@ var embedded embed.FS
 
 // newest is the version of the schema that this program needs. A newer schema is
 // one that this program can live with.
-const newest = 3
+const newest = 4
 
 // Migrator brings the file of a data directory to what this program needs.
 type Migrator struct {

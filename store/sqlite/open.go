@@ -26,6 +26,8 @@ type Store struct {
 	queue   *group.Queue[work]
 	stopped chan struct{} // the writer has ended
 	once    stdsync.Once
+
+	listeners listeners
 }
 
 // Open opens the database of a data directory whose schema has been migrated.

@@ -61,7 +61,7 @@ func timeOf(micros int64) time.Time { return time.UnixMicro(micros).UTC() }
 
 const selectHeld = `
 SELECT t.id, t.seq, t.body, q.problem FROM streams s JOIN transactions t ON t.stream = s.num
-LEFT JOIN quarantine q ON q.stream = t.stream AND q.seq = t.seq WHERE s.id = ? AND `
+LEFT JOIN quarantine q ON q.stream = t.stream AND q.seq = t.seq AND q.verb IS NULL WHERE s.id = ? AND `
 
 // Held reads by seq and by id, the same transaction once.
 func (s *Store) Held(ctx context.Context, q store.HeldQuery) ([]store.Held, error) {
@@ -108,7 +108,7 @@ func (s *Store) Transaction(ctx context.Context, stream holdfast.ID, seq int64) 
 	err := s.reads.QueryRowContext(ctx, `
 SELECT t.id, t.body, q.problem, b.correlation, b.context, b.epoch, b.accepted_at
 FROM streams s JOIN transactions t ON t.stream = s.num JOIN batches b ON b.position = t.batch
-LEFT JOIN quarantine q ON q.stream = t.stream AND q.seq = t.seq WHERE s.id = ? AND t.seq = ?`, stream[:], seq).
+LEFT JOIN quarantine q ON q.stream = t.stream AND q.seq = t.seq AND q.verb IS NULL WHERE s.id = ? AND t.seq = ?`, stream[:], seq).
 		Scan(&id, &tx.Raw, &tx.Problem, &correlation, &rcText, &tx.Epoch, &acceptedAt)
 	if err != nil {
 		return holdfast.StoredTransaction{}, unavailable(err)

@@ -94,6 +94,8 @@ type writer struct {
 	stmt statements
 	errs []error
 	args []any
+	// more are statements that were prepared when they were first needed.
+	more map[string]*sql.Stmt
 	// events that wait for the next flush.
 	events []*holdfast.AuditEvent
 }
@@ -206,6 +208,7 @@ func (w *writer) reset() {
 		return
 	}
 	w.stmt.close()
+	w.dropKept()
 	_ = w.conn.Raw(func(any) error { return errDropped }) // driver.ErrBadConn closes it
 	_ = w.conn.Close()
 	w.conn = nil

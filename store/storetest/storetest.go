@@ -48,6 +48,9 @@ func Run(t *testing.T, open Open) {
 	for _, c := range attachmentTests {
 		t.Run("Attachments/"+c.name, func(t *testing.T) { c.test(t, open(t)) })
 	}
+	for _, c := range deliveryTests {
+		t.Run("Deliveries/"+c.name, func(t *testing.T) { c.test(t, open(t)) })
+	}
 	for _, c := range auditTests {
 		t.Run("Audit/"+c.name, func(t *testing.T) { c.test(t, open(t)) })
 	}

@@ -1,0 +1,214 @@
+package postgres
+
+import (
+	"context"
+	"strings"
+	stdsync "sync"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/holdfast-sync/holdfast"
+	"github.com/holdfast-sync/holdfast/store"
+)
+
+// Positions of the log are given out before their batches are committed, so that a later one may be seen first. A
+// hole in them is passed over only when every Tx that may fill it has ended: one that had begun to write when the
+// hole was seen is older than that snapshot's xmax.
+type holes struct {
+	mu   stdsync.Mutex
+	seen map[hole]int64 // xmax of the snapshot that saw it first
+}
+
+type hole struct{ first, next int64 }
+
+// settled says whether nothing will come in a hole any more.
+func (h *holes) settled(at hole, xmin, xmax int64) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	since, known := h.seen[at]
+	if !known {
+		if h.seen == nil || len(h.seen) > 1000 {
+			h.seen = map[hole]int64{}
+		}
+		h.seen[at] = xmax
+	}
+	return known && xmin >= since
+}
+
+// logged is a batch of the log.
+type logged struct{ position, stream, first, last int64 }
+
+const logStatement = `
+SELECT l.position, pg_snapshot_xmin(pg_current_snapshot())::text::bigint, pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+  b.position, b.stream, b.first_seq + b.duplicates, b.last_seq
+FROM delivery_log l LEFT JOIN LATERAL (SELECT * FROM batches WHERE position > l.position ORDER BY position LIMIT $1) b ON true
+ORDER BY b.position`
+
+// page reads the batches behind the plan, up to the first hole that may be filled yet.
+func (s *Store) page(ctx context.Context, limit int) (from int64, batches []logged, hole bool, err error) {
+	var xmin, xmax int64
+	all, err := list(ctx, s, func(row pgx.CollectableRow) (logged, error) {
+		var position, stream, first, last *int64
+		err := row.Scan(&from, &xmin, &xmax, &position, &stream, &first, &last)
+		if err != nil || position == nil {
+			return logged{}, err
+		}
+		return logged{*position, *stream, *first, *last}, nil
+	}, logStatement, limit)
+	if err != nil {
+		return 0, nil, false, err
+	}
+	next, transactions := from+1, int64(0)
+	for _, b := range all {
+		if b.position == 0 {
+			break
+		}
+		if b.position != next && !s.holes.settled(holeOf(next, b.position), xmin, xmax) {
+			return from, batches, true, nil
+		}
+		if transactions += b.last - b.first + 1; transactions > int64(limit) && len(batches) > 0 {
+			break
+		}
+		batches = append(batches, b)
+		next = b.position + 1
+	}
+	return from, batches, false, nil
+}
+
+func holeOf(first, next int64) hole { return hole{first, next} }
+
+const plannedStatement = `
+SELECT s.id, t.seq, t.id, s.shop, CASE WHEN $4 OR q.seq IS NOT NULL THEN t.body ELSE '' END, q.problem
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS b(stream, first, last, n)
+JOIN streams s ON s.num = b.stream JOIN transactions t ON t.stream = b.stream AND t.seq BETWEEN b.first AND b.last
+LEFT JOIN quarantine q ON q.stream = t.stream AND q.seq = t.seq
+WHERE $4 OR q.seq IS NOT NULL ORDER BY b.n, t.seq`
+
+// Unplanned reads the log behind what is planned.
+func (s *Store) Unplanned(ctx context.Context, limit int, bodies bool) (store.LogPage, error) {
+	var p store.LogPage
+	var batches []logged
+	for range 2 { // a hole that is seen for the first time may be settled already
+		from, found, hole, err := s.page(ctx, limit)
+		if err != nil {
+			return p, err
+		}
+		p.From, p.To, batches = from, from, found
+		if !hole || len(found) > 0 {
+			break
+		}
+	}
+	if len(batches) == 0 {
+		return p, nil
+	}
+	p.To = batches[len(batches)-1].position
+	var streams, first, last []int64
+	for _, b := range batches {
+		streams, first, last = append(streams, b.stream), append(first, b.first), append(last, b.last)
+	}
+	var err error
+	p.Transactions, err = list(ctx, s, func(row pgx.CollectableRow) (t store.LoggedTransaction, err error) {
+		var stream, id [16]byte
+		var body string
+		var problem *string
+		err = row.Scan(&stream, &t.Seq, &id, &t.Shop, &body, &problem)
+		t.Stream, t.ID, t.Raw, t.Problem = stream, id, []byte(body), bytesOf(problem)
+		return t, err
+	}, plannedStatement, streams, first, last, bodies)
+	return p, err
+}
+
+// Numbers of advisory locks. Whoever changes the order of a lane holds the lane's, whoever numbers a stream's changes the
+// stream's; both are taken in ascending order. 4096 of each bound the memory that they take of the server.
+const (
+	lockClass   = 0x48464c44
+	laneLock    = "get_byte(lane, 0) * 16 + get_byte(lane, 1) / 16"
+	takeLocks   = "SELECT pg_advisory_xact_lock($1::integer, k) FROM (SELECT DISTINCT k FROM unnest($2::integer[]) AS l(k) ORDER BY k) AS keys"
+	messageLock = 1 << 20
+)
+
+func laneKey(l holdfast.Lane) int32 { return int32(l[0])*16 + int32(l[1])/16 }
+
+func streamKey(id holdfast.ID) int32 { return 4096 + int32(id[14])*16 + int32(id[15])/16 }
+
+const insertDeliveries = `
+INSERT INTO deliveries (stream, seq, consumer, type, shop, lane, after, waits, behind, status)
+SELECT s.num, r.seq, r.consumer, r.type, r.shop, r.lane, string_to_array(r.after, ','), cardinality(string_to_array(r.after, ',')),
+  row_number() OVER (PARTITION BY r.consumer, r.lane ORDER BY r.n) > 1 OR EXISTS (
+    SELECT FROM deliveries o WHERE o.consumer = r.consumer AND o.lane = r.lane AND o.status < 10), r.status
+FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::text[], $8::smallint[]) WITH ORDINALITY
+  AS r(stream, seq, consumer, type, shop, lane, after, status, n) JOIN streams s ON s.id = r.stream
+ORDER BY r.n ON CONFLICT DO NOTHING`
+
+// SavePlan writes a plan.
+func (s *Store) SavePlan(ctx context.Context, p store.Plan) error {
+	return s.inTx(ctx, func(tx pgx.Tx) error {
+		if err := changed(ctx, tx, "UPDATE delivery_log SET position = $2 WHERE position = $1", p.From, p.To); err != nil {
+			return err
+		}
+		if len(p.Deliveries)+len(p.Changes) == 0 {
+			return nil
+		}
+		n := len(p.Deliveries)
+		streams, seqs, statuses := make([][16]byte, n), make([]int64, n), make([]int16, n)
+		consumers, types, shops, after := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+		lanes, keys := make([][]byte, n), make([]int32, 0, n+len(p.Changes))
+		for i := range p.Deliveries {
+			d := &p.Deliveries[i]
+			streams[i], seqs[i], consumers[i], types[i], shops[i] = d.Stream, d.Seq, d.Consumer, d.Type, d.Shop
+			lanes[i], after[i], statuses[i] = d.Lane[:], strings.Join(d.After, ","), store.StatusNumber(d.Status)
+			keys = append(keys, laneKey(d.Lane))
+		}
+		for i := range p.Changes {
+			keys = append(keys, streamKey(p.Changes[i].Stream))
+		}
+		var b pgx.Batch
+		b.Queue(takeLocks, lockClass, keys)
+		if n > 0 {
+			b.Queue(insertDeliveries, streams, seqs, consumers, types, shops, lanes, after, statuses)
+			b.Queue("SELECT pg_notify('holdfast', 'work')")
+		}
+		queueChanges(&b, p.Changes)
+		return tx.SendBatch(ctx, &b).Close()
+	})
+}
+
+const insertChanges = `
+INSERT INTO changes (stream, number, kind, seq, consumer, reference, code, detail, body)
+SELECT s.num, (SELECT coalesce(max(c.number), 0) FROM changes c WHERE c.stream = s.num) + row_number() OVER (PARTITION BY s.num ORDER BY r.n),
+  r.kind, r.seq, r.consumer, r.reference, r.code, r.detail, r.body
+FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[]) WITH ORDINALITY
+  AS r(stream, kind, seq, consumer, reference, code, detail, body, n) JOIN streams s ON s.id = r.stream`
+
+// queueChanges writes changes and tells of them; the streams' locks are held.
+func queueChanges(b *pgx.Batch, all []holdfast.Change) {
+	if len(all) == 0 {
+		return
+	}
+	n := len(all)
+	streams, kinds, seqs, consumers := make([][16]byte, n), make([]string, n), make([]int64, n), make([]string, n)
+	references, codes, details, bodies := make([]string, n), make([]string, n), make([]string, n), make([]*string, n)
+	told := make([]holdfast.ID, 0, n)
+	for i := range all {
+		c := &all[i]
+		streams[i], kinds[i], seqs[i], consumers[i] = c.Stream, string(c.Kind), c.Seq, c.Consumer
+		references[i], codes[i], details[i] = c.Reference, c.Code, c.Detail
+		if c.Body != nil {
+			text := string(c.Body)
+			bodies[i] = &text
+		}
+		told = append(told, c.Stream)
+	}
+	b.Queue(insertChanges, streams, kinds, seqs, consumers, references, codes, details, bodies)
+	for _, text := range notices(told) {
+		b.Queue("SELECT pg_notify('holdfast', $1)", text)
+	}
+}
+
+// PlannedThrough is how far plans and the log have come.
+func (s *Store) PlannedThrough(ctx context.Context) (planned, log int64, err error) {
+	err = s.reading(ctx, func() error {
+		return s.queryRow(ctx, "SELECT position, greatest(position, (SELECT max(position) FROM batches)) FROM delivery_log").Scan(&planned, &log)
+	})
+	return planned, log, err
+}
