@@ -76,7 +76,11 @@ const (
 	ActionQuarantined   AuditAction = "transaction.quarantined"
 	ActionRepaired      AuditAction = "transaction.repaired"
 	ActionDelivered     AuditAction = "transaction.delivered"
-	ActionFailed        AuditAction = "transaction.failed" // given up
+	ActionFailed        AuditAction = "transaction.failed"  // given up
+	ActionHeld          AuditAction = "transaction.held"    // a dead letter: it can not be delivered as it is
+	ActionRetried       AuditAction = "transaction.retried" // by an operator
+	ActionSkipped       AuditAction = "transaction.skipped" // by an operator
+	ActionMessage       AuditAction = "message.sent"
 	ActionResent        AuditAction = "transaction.resent" // accepted again after a failover lost it
 	ActionReplayed      AuditAction = "batch.replayed"     // a retry was answered from the record
 	ActionRefused       AuditAction = "request.refused"

@@ -1,0 +1,239 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/holdfast-sync/holdfast"
+	"github.com/holdfast-sync/holdfast/store"
+)
+
+// Store is the part of a store that deliveries need.
+type Store interface {
+	Unplanned(ctx context.Context, limit int, bodies bool) (store.LogPage, error)
+	SavePlan(ctx context.Context, p store.Plan) error
+	ClaimDeliveries(ctx context.Context, q store.ClaimQuery) (store.Claimed, error)
+	FinishDeliveries(ctx context.Context, all []store.FinishedDelivery) ([]bool, error)
+	RenewDeliveries(ctx context.Context, all []store.DeliveryLease, lease time.Duration) ([]store.DeliveryLease, error)
+	RecoverDeliveries(ctx context.Context) (int, error)
+	Named(ctx context.Context, q store.NamedQuery) ([]holdfast.NamedAttachment, error)
+}
+
+// Config is what a [Machine] works with.
+type Config struct {
+	Store     Store
+	Consumers []Consumer
+	Logger    logrus.FieldLogger
+	Node      string
+	// Lease is how long a claimed delivery belongs to a node that does not speak any more; 0: 30 s.
+	Lease time.Duration
+	// Poll is how often a node looks for work that nobody told it of; 0: 500 ms.
+	Poll time.Duration
+	// Open reads a file from any site; nil: there are none.
+	Open func(ctx context.Context, digest holdfast.Hash) (io.ReadCloser, error)
+	// Changed hears of streams that have new changes, by this node; nil: nobody. It must return at once.
+	Changed func(streams []holdfast.ID)
+	// Attempted hears of every attempt; nil: nobody. It must return at once.
+	Attempted func(Attempt)
+	// Trace begins a span around an attempt; nil: none.
+	Trace func(ctx context.Context, c *Call) (context.Context, func(Result))
+	// Random is from 0 to 1; nil: math/rand.
+	Random func() float64
+}
+
+// Attempt is one call, for metrics.
+type Attempt struct {
+	Consumer string
+	Status   holdfast.DeliveryStatus
+	Code     string
+	Took     time.Duration
+	// Age is the time since the delivery was planned.
+	Age time.Duration
+}
+
+// Validate says what is missing or can't be.
+func (c Config) Validate() error {
+	switch {
+	case c.Store == nil:
+		return errors.New("delivery: no store")
+	case c.Logger == nil:
+		return errors.New("delivery: no logger")
+	case c.Lease < 0 || c.Poll < 0:
+		return errors.New("delivery: times must not be negative")
+	}
+	return Check(c.Consumers)
+}
+
+// Machine plans and delivers. Any number of them work on one database.
+type Machine struct {
+	cfg   Config
+	graph atomic.Pointer[graph]
+	mu    sync.Mutex // pools
+	pools []*pool
+	work  sync.WaitGroup
+	stop  context.CancelFunc
+	wake  chan struct{} // for the planner
+	done  chan result
+	held  leases
+}
+
+// New makes one; [Machine.Start] begins the work.
+func New(c Config) (*Machine, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if c.Lease == 0 {
+		c.Lease = 30 * time.Second
+	}
+	if c.Poll == 0 {
+		c.Poll = 500 * time.Millisecond
+	}
+	if c.Changed == nil {
+		c.Changed = func([]holdfast.ID) {}
+	}
+	if c.Attempted == nil {
+		c.Attempted = func(Attempt) {}
+	}
+	if c.Trace == nil {
+		c.Trace = func(ctx context.Context, _ *Call) (context.Context, func(Result)) { return ctx, func(Result) {} }
+	}
+	if c.Random == nil {
+		c.Random = rand.Float64
+	}
+	m := &Machine{cfg: c, wake: make(chan struct{}, 1), done: make(chan result, 1024)}
+	g, err := newGraph(c.Consumers)
+	if err != nil {
+		return nil, err
+	}
+	m.graph.Store(&g)
+	return m, nil
+}
+
+// Start begins to plan and to deliver.
+func (m *Machine) Start() {
+	ctx, stop := context.WithCancel(context.Background())
+	m.stop = stop
+	m.work.Go(func() { m.keepPlanning(ctx) })
+	m.work.Go(func() { m.keepLeases(ctx) })
+	m.work.Go(func() { m.record() })
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.pools = m.startPools(*m.graph.Load())
+}
+
+// Stop takes no more work and waits for what runs, until ctx is done; then that is broken off. What was claimed and
+// not begun is let go.
+func (m *Machine) Stop(ctx context.Context) {
+	if m.stop == nil {
+		return
+	}
+	m.mu.Lock()
+	stopPools(ctx, m.pools)
+	m.pools = nil
+	m.mu.Unlock()
+	m.stop()
+	close(m.done)
+	ended := make(chan struct{})
+	go func() { m.work.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+	}
+}
+
+// Reload goes on with other consumers. What the old ones are doing is finished first, at most until ctx is done. Deliveries
+// of a consumer that is not there any more wait.
+func (m *Machine) Reload(ctx context.Context, consumers []Consumer) error {
+	g, err := newGraph(consumers)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.graph.Store(&g)
+	stopPools(ctx, m.pools)
+	m.pools = m.startPools(g)
+	return nil
+}
+
+// Wake says that something was accepted.
+func (m *Machine) Wake() {
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
+// WakePools says that something may be due.
+func (m *Machine) WakePools() { m.wakePools() }
+
+func (m *Machine) wakePools() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, p := range m.pools {
+		p.poke()
+	}
+}
+
+func (m *Machine) tellChanges(all []holdfast.Change) {
+	if len(all) == 0 {
+		return
+	}
+	streams := make([]holdfast.ID, len(all))
+	for i := range all {
+		streams[i] = all[i].Stream
+	}
+	m.cfg.Changed(streams)
+}
+
+// Names are the consumers.
+func (m *Machine) Names() (names []string) {
+	for _, c := range *m.graph.Load() {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+// Health is how the consumers are; nil is up. It never waits.
+func (m *Machine) Health() map[string]error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := make(map[string]error, len(m.pools))
+	for _, p := range m.pools {
+		all[p.Name] = p.health()
+	}
+	return all
+}
+
+// keepPlanning plans when it is woken, and now and then.
+func (m *Machine) keepPlanning(ctx context.Context) {
+	tick := time.NewTicker(m.cfg.Poll)
+	defer tick.Stop()
+	failed := false
+	for {
+		err := m.plan(ctx)
+		if err != nil && ctx.Err() == nil && !failed {
+			m.cfg.Logger.WithError(err).Warn("what was accepted can't be planned; it is tried again")
+		}
+		if failed && err == nil {
+			m.cfg.Logger.Warn("plans are made again")
+		}
+		failed = err != nil
+		select {
+		case <-m.wake:
+			if failed { // the database is gone: no faster than the ticks
+				continue
+			}
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}

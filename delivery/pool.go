@@ -1,0 +1,245 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+
+	"github.com/holdfast-sync/holdfast"
+	"github.com/holdfast-sync/holdfast/store"
+)
+
+// pool works for one consumer. A slow consumer fills its own pool and no other one.
+type pool struct {
+	Consumer
+	m       *Machine
+	breaker circuitbreaker.CircuitBreaker[any]
+	last    atomic.Pointer[string] // why it went down
+	paused  atomic.Int64           // until when the consumer asked for silence, in ns since 1970
+	wake    chan struct{}
+	work    chan claimed
+	held    atomic.Int64 // claimed and not recorded yet
+	feeding sync.WaitGroup
+	running sync.WaitGroup
+	stop    context.CancelFunc // no more claims
+	abort   context.CancelFunc // breaks off what runs
+}
+
+type claimed struct {
+	store.ClaimedDelivery
+	lease *lease
+}
+
+func (m *Machine) startPools(g graph) (all []*pool) {
+	for _, c := range g {
+		p := &pool{Consumer: c, m: m, wake: make(chan struct{}, 1), work: make(chan claimed, 2*c.Concurrency)}
+		p.breaker = circuitbreaker.NewBuilder[any]().WithFailureThreshold(uint(c.Breaker.Failures)).WithSuccessThreshold(1).
+			WithDelay(c.Breaker.Rest).OnStateChanged(p.stateChanged).Build()
+		feed, stop := context.WithCancel(context.Background())
+		run, abort := context.WithCancel(context.Background())
+		p.stop, p.abort = stop, abort
+		p.feeding.Go(func() { p.feed(feed, run) })
+		for range c.Concurrency {
+			p.running.Go(func() { p.deliver(feed) })
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+// stopPools ends claims, lets attempts end until ctx is done, and then breaks them off.
+func stopPools(ctx context.Context, all []*pool) {
+	for _, p := range all {
+		p.stop()
+	}
+	var ended sync.WaitGroup
+	for _, p := range all {
+		ended.Go(func() {
+			p.feeding.Wait()
+			close(p.work)
+			idle := make(chan struct{})
+			go func() { p.running.Wait(); close(idle) }()
+			select {
+			case <-idle:
+			case <-ctx.Done():
+				p.abort()
+				<-idle
+			}
+			p.abort()
+			_ = p.Sender.Close()
+		})
+	}
+	ended.Wait()
+}
+
+func (p *pool) stateChanged(e circuitbreaker.StateChangedEvent) {
+	line := p.m.cfg.Logger.WithField("consumer", p.Name)
+	switch {
+	case e.NewState == circuitbreaker.OpenState && e.OldState == circuitbreaker.ClosedState:
+		line.Warn("a consumer is down; its deliveries wait")
+	case e.NewState == circuitbreaker.ClosedState:
+		line.Warn("a consumer is up again")
+	}
+}
+
+func (p *pool) health() error {
+	if p.breaker.IsClosed() {
+		return nil
+	}
+	if why := p.last.Load(); why != nil {
+		return errors.New(*why)
+	}
+	return errors.New("it is down")
+}
+
+func (p *pool) poke() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// feed claims when it is woken, and now and then.
+func (p *pool) feed(ctx, run context.Context) {
+	tick := time.NewTicker(p.m.cfg.Poll)
+	defer tick.Stop()
+	after := ""
+	for ctx.Err() == nil {
+		for ctx.Err() == nil {
+			most := p.room()
+			if most == 0 {
+				break
+			}
+			n, next, wrapped, err := p.claim(ctx, run, most, after)
+			if after = next; err != nil || n == 0 && wrapped {
+				break
+			}
+		}
+		select {
+		case <-p.wake:
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// room is how many more to claim: some at a time, so that a claim is worth its commit, and one to try a consumer that was down.
+func (p *pool) room() int {
+	held := int(p.held.Load())
+	switch {
+	case time.Now().UnixNano() < p.paused.Load():
+		return 0
+	case p.breaker.IsOpen() && p.breaker.RemainingDelay() > 0:
+		return 0
+	case !p.breaker.IsClosed():
+		return max(0, 1-held)
+	case held > p.Concurrency:
+		return 0
+	}
+	return 2*p.Concurrency - held
+}
+
+// claim takes up to most deliveries and hands them to the workers.
+func (p *pool) claim(ctx, run context.Context, most int, after string) (n int, next string, wrapped bool, err error) {
+	began := time.Now()
+	c, err := p.m.cfg.Store.ClaimDeliveries(ctx, store.ClaimQuery{Consumer: p.Name, Node: p.m.cfg.Node, Most: most, Lease: p.m.cfg.Lease, AfterShop: after})
+	if err != nil {
+		return 0, after, false, err // what was claimed all the same comes back when its lease ends
+	}
+	for _, d := range c.Deliveries {
+		p.held.Add(1)
+		key := store.DeliveryLease{Position: d.Position, Generation: d.Generation}
+		p.work <- claimed{d, p.m.held.begin(run, key, p.m.cfg.Lease-time.Since(began))}
+	}
+	return len(c.Deliveries), c.AfterShop, c.Wrapped, nil
+}
+
+// deliver is a worker's life. What is left when the pool stops is let go.
+func (p *pool) deliver(feeding context.Context) {
+	for c := range p.work {
+		var f store.FinishedDelivery
+		switch {
+		case feeding.Err() != nil, !p.breaker.TryAcquirePermit():
+			f = p.unmade(c.ClaimedDelivery, "", 0)
+		default:
+			f = p.attempt(c)
+		}
+		p.m.done <- result{f, p, c.Delivery}
+	}
+}
+
+// unmade puts a delivery back for which no call was made.
+func (p *pool) unmade(d store.ClaimedDelivery, code string, dueIn time.Duration) store.FinishedDelivery {
+	return store.FinishedDelivery{
+		Position: d.Position, Generation: d.Generation, Stream: d.Stream, Seq: d.Seq, Status: holdfast.DeliveryWaiting, Unmade: true, Code: code, DueIn: dueIn,
+	}
+}
+
+// attempt makes the call and says what becomes of the delivery.
+func (p *pool) attempt(c claimed) store.FinishedDelivery {
+	began := time.Now()
+	d := c.ClaimedDelivery
+	ctx := holdfast.WithRequestContext(c.lease.ctx, d.Context)
+	call, err := NewCall(d, p.m.cfg.Open)
+	if err != nil {
+		p.breaker.RecordSuccess() // it was not asked
+		return p.finish(d, Result{Verdict: Permanent, Code: "unreadable", Detail: "The transaction can't be read."}, began)
+	}
+	if p.Files {
+		if f, waits := p.waitForFiles(ctx, call); waits {
+			p.breaker.RecordSuccess()
+			return f
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
+	defer cancel()
+	ctx, ended := p.m.cfg.Trace(ctx, call)
+	r := p.Sender.Send(ctx, call)
+	ended(r)
+	if errors.Is(context.Cause(c.lease.ctx), errLeaseLost) {
+		r = Result{Verdict: Passing, Code: "lease-lost", Detail: "The delivery was taken over."}
+	}
+	p.judge(r)
+	return p.finish(d, r, began)
+}
+
+// judge tells the breaker.
+func (p *pool) judge(r Result) {
+	if r.RetryAfter > 0 {
+		p.paused.Store(time.Now().Add(min(r.RetryAfter, p.Retry.Most)).UnixNano())
+	}
+	if r.Verdict == Passing && r.Down {
+		why := fmt.Sprintf("%s: %s", r.Code, r.Detail)
+		p.last.Store(&why)
+		p.breaker.RecordFailure()
+		return
+	}
+	p.breaker.RecordSuccess()
+}
+
+// missingFor is how long a delivery waits for its files before they are looked for again: 1 s, doubled up to a minute. An upload
+// that ends wakes it earlier.
+func missingFor(age time.Duration) time.Duration { return min(max(time.Second, age), time.Minute) }
+
+// waitForFiles puts a delivery back whose files are not all there, and tells the device once.
+func (p *pool) waitForFiles(ctx context.Context, c *Call) (store.FinishedDelivery, bool) {
+	missing, err := p.m.missing(ctx, c)
+	if err != nil {
+		return p.unmade(c.ClaimedDelivery, c.Code, p.Retry.First), true
+	}
+	if len(missing) == 0 {
+		return store.FinishedDelivery{}, false
+	}
+	f := p.unmade(c.ClaimedDelivery, store.CodeMissing, missingFor(time.Since(c.CreatedAt)))
+	f.Detail = fmt.Sprintf("%d of %d files are not there yet.", len(missing), len(c.Files))
+	if c.Code != store.CodeMissing {
+		f.Change = changeOf(&c.ClaimedDelivery, holdfast.ChangeMissing)
+		f.Change.Body = []byte(`["` + joinQuoted(missing) + `"]`)
+	}
+	return f, true
+}
