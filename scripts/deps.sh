@@ -10,7 +10,6 @@ fi
 command -v curl >/dev/null || missing+=(curl)
 command -v java >/dev/null || missing+=(default-jre-headless) # runs WireMock
 [ -x /usr/sbin/sshd ] || command -v sshd >/dev/null || missing+=(openssh-server)
-command -v ssh-keygen >/dev/null || missing+=(openssh-client)
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 as_root=()
