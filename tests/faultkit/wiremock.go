@@ -46,6 +46,7 @@ func WireMock(tb testing.TB) *WireMockServer {
 			"-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-jar", wireMockJar(tb),
 			"--port", strconv.Itoa(inner), "--bind-address", "127.0.0.1", "--root-dir", tb.TempDir(),
 			"--disable-banner", "--container-threads", "300",
+			"--disable-gzip", // it would hold a dribble back until it is whole
 		},
 	}
 	w.Line = newLine(tb, address)
