@@ -1,8 +1,11 @@
 package faultkit
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -60,3 +63,34 @@ func (s *SFTPServer) names(temporary bool) (names []string) {
 
 // complete is how many complete files there are; unlike Files it fails no test.
 func (s *SFTPServer) complete() int { return len(s.names(false)) }
+
+// CheckFiles finds files that are missing, that differ in any octet, and that nobody
+// wanted.
+func CheckFiles(files, want map[string][]byte) error {
+	var found []error
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		octets, there := files[name]
+		switch {
+		case !there:
+			found = append(found, fmt.Errorf("file %s is missing", name))
+		case !bytes.Equal(octets, want[name]):
+			found = append(found, fmt.Errorf("file %s has %d octets that are not the %d wanted", name, len(octets), len(want[name])))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if _, wanted := want[name]; !wanted {
+			found = append(found, fmt.Errorf("file %s is not wanted", name))
+		}
+	}
+	return errors.Join(found...)
+}
+
+// CheckNames says whether the files have these names and no others; what is in them
+// is not looked at.
+func CheckNames(files map[string][]byte, want ...string) error {
+	names := slices.Sorted(maps.Keys(files))
+	if want := slices.Sorted(slices.Values(want)); !slices.Equal(names, want) {
+		return fmt.Errorf("files %v, not %v", names, want)
+	}
+	return nil
+}

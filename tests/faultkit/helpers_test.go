@@ -72,6 +72,15 @@ func reference(key string) string {
 // dial logs in as a client does that knows the server's key from the file.
 func dial(t *testing.T, s *faultkit.SFTPServer) (*sftp.Client, error) {
 	t.Helper()
+	conn, client, err := connect(t, s)
+	if conn != nil {
+		t.Cleanup(func() { conn.Close() })
+	}
+	return client, err
+}
+
+func connect(t *testing.T, s *faultkit.SFTPServer) (*ssh.Client, *sftp.Client, error) {
+	t.Helper()
 	pem, err := os.ReadFile(s.KeyFile)
 	if err != nil {
 		t.Fatal(err)
@@ -88,14 +97,10 @@ func dial(t *testing.T, s *faultkit.SFTPServer) (*sftp.Client, error) {
 		User: s.User, Auth: []ssh.AuthMethod{ssh.PublicKeys(key)}, HostKeyCallback: known, Timeout: 10 * time.Second,
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	t.Cleanup(func() { conn.Close() })
 	client, err := sftp.NewClient(conn)
-	if err == nil {
-		t.Cleanup(func() { client.Close() })
-	}
-	return client, err
+	return conn, client, err
 }
 
 func login(t *testing.T, s *faultkit.SFTPServer) *sftp.Client {
@@ -126,11 +131,13 @@ func upload(client *sftp.Client, name string, octets []byte) error {
 // deliver is a session with one upload in it.
 func deliver(t *testing.T, s *faultkit.SFTPServer, name string, octets []byte) error {
 	t.Helper()
-	client, err := dial(t, s)
+	conn, client, err := connect(t, s)
+	if conn != nil {
+		defer conn.Close()
+	}
 	if err != nil {
 		return err
 	}
-	defer client.Close()
 	return upload(client, name, octets)
 }
 

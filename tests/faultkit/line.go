@@ -26,7 +26,7 @@ type Line struct {
 	rate     int64         // octets a second upward; 0: no limit
 	lose     *loss         // asked before every answer
 	cuts     int
-	uploaded int64
+	newest   *link
 }
 
 // newLine listens on a free port in front of target. It ends with the test.
@@ -70,19 +70,24 @@ func (l *Line) Hang(yes bool) {
 	}
 }
 
-// CutAfter resets each connection when n octets went up on it; negative: none.
-// Octets are those on the wire; on an SFTP line the handshake and the login are
-// the first two or three thousand of them. [Line.Uploaded] of a good run tells
-// how far cuts can go.
+// CutAfter resets each connection when n more octets went up on it; negative: none.
+// Octets are those on the wire, counted from now, or from the connection's
+// beginning when it is newer. On an SFTP line the handshake and the login are the
+// first two or three thousand of them; [Line.Uploaded] of a good run tells how far
+// cuts can go.
 func (l *Line) CutAfter(n int64) { l.setCut(n, false) }
 
-// CutOnceAfter is [Line.CutAfter] for one connection; those after it are whole.
+// CutOnceAfter is [Line.CutAfter] for the first connection that gets so far; those
+// after it are whole.
 func (l *Line) CutOnceAfter(n int64) { l.setCut(n, true) }
 
 func (l *Line) setCut(n int64, once bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.cut, l.once = n, once
+	for one := range l.links {
+		one.from = one.went
+	}
 }
 
 // LoseAnswerWhen asks before every piece that goes back to a client; at the first
@@ -124,7 +129,10 @@ func (l *Line) Cuts() int {
 func (l *Line) Uploaded() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.uploaded
+	if l.newest == nil {
+		return 0
+	}
+	return l.newest.went
 }
 
 // Heal undoes every fault of the line.

@@ -14,7 +14,8 @@ type link struct {
 	client, server net.Conn
 	gone           chan struct{}
 	once           sync.Once
-	went           int64 // octets upward; the upward half alone counts
+	went           int64 // octets upward
+	from           int64 // where the count for a cut begins
 }
 
 var errCut = errors.New("cut by the test")
@@ -25,7 +26,7 @@ func (l *Line) carry(client net.Conn) {
 	refused := l.refuse || l.listener == nil
 	if !refused {
 		l.links[one] = struct{}{}
-		l.uploaded = 0
+		l.newest = one
 	}
 	l.mu.Unlock()
 	if refused {
@@ -112,15 +113,14 @@ func (k *link) upward(piece []byte) (int, error) {
 		n = min(n, max(1, int(rate/50)))
 	}
 	var err error
-	if l.cut >= 0 && k.went+int64(n) >= l.cut {
-		n, err = int(max(0, l.cut-k.went)), errCut
+	if l.cut >= 0 && k.went+int64(n) >= k.from+l.cut {
+		n, err = int(max(0, k.from+l.cut-k.went)), errCut
 		l.cuts++
 		if l.once {
 			l.cut = -1
 		}
 	}
 	k.went += int64(n)
-	l.uploaded = k.went
 	l.mu.Unlock()
 	if rate > 0 {
 		select {
