@@ -23,7 +23,7 @@ type Fault = wiremock.Fault
 // The faults of WireMock. In each of them the request was read whole.
 const (
 	EmptyResponse       = wiremock.FaultEmptyResponse          // the connection ends without an octet
-	MalformedChunk      = wiremock.FaultMalformedResponseChunk // a status 200, then no valid chunk
+	MalformedChunk      = wiremock.FaultMalformedResponseChunk // a status 200 without headers, garbage, then an end or a reset
 	RandomDataThenClose = wiremock.FaultRandomDataThenClose    // no HTTP at all
 	ConnectionReset     = wiremock.FaultConnectionResetByPeer  // a reset
 )

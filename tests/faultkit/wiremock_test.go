@@ -77,7 +77,7 @@ func TestConnectionsBreak(t *testing.T) {
 	w := faultkit.WireMock(t)
 	effects := map[faultkit.Fault]func(a answer, err error) bool{
 		faultkit.EmptyResponse:       func(_ answer, err error) bool { return errors.Is(err, io.EOF) },
-		faultkit.MalformedChunk:      func(a answer, err error) bool { return err != nil && a.status == 200 },
+		faultkit.MalformedChunk:      func(a answer, _ error) bool { return a.status == 200 && !json.Valid([]byte(a.body)) },
 		faultkit.RandomDataThenClose: func(a answer, err error) bool { return err != nil && a.status == 0 },
 		faultkit.ConnectionReset:     func(_ answer, err error) bool { return errors.Is(err, syscall.ECONNRESET) },
 	}
