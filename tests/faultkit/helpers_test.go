@@ -2,6 +2,7 @@ package faultkit_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -50,7 +51,7 @@ func post(client *http.Client, url, key, body string) (a answer, err error) {
 	a.first = time.Since(began)
 	rest, more := io.ReadAll(res.Body)
 	a.status, a.header, a.body, a.took = res.StatusCode, res.Header, string(one[:n])+string(rest), time.Since(began)
-	if err == nil || err == io.EOF {
+	if err == nil || errors.Is(err, io.EOF) {
 		err = more
 	}
 	return a, err
@@ -74,7 +75,7 @@ func dial(t *testing.T, s *faultkit.SFTPServer) (*sftp.Client, error) {
 	t.Helper()
 	conn, client, err := connect(t, s)
 	if conn != nil {
-		t.Cleanup(func() { conn.Close() })
+		t.Cleanup(func() { _ = conn.Close() })
 	}
 	return client, err
 }

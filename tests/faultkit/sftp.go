@@ -56,7 +56,7 @@ func SFTP(tb testing.TB) *SFTPServer {
 		tb.Fatal(err)
 	}
 	s.Line = newLine(tb, net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)))
-	s.Line.down()
+	s.down()
 	write(tb, filepath.Join(home, "authorized_keys"), ssh.MarshalAuthorizedKey(newKey(tb, s.KeyFile)), 0o600)
 	s.hostKey = newKey(tb, s.hostKeyFile())
 	s.Trust()
@@ -85,9 +85,20 @@ func (s *SFTPServer) Trust() {
 // now on, and what was written so far stays.
 func (s *SFTPServer) Kill() {
 	s.tb.Helper()
-	s.Line.down()
+	if s.program == nil {
+		return
+	}
+	s.down()
 	s.program.Kill()
 	s.program = nil
+}
+
+// Log is what the running server has written, and why it let somebody not in.
+func (s *SFTPServer) Log() string {
+	if s.program == nil {
+		return ""
+	}
+	return s.program.Log()
 }
 
 // ChangeHostKey gives the server another key, as after a reinstallation or when

@@ -29,7 +29,7 @@ func (s *SFTPServer) Start() {
 	if err := program.Await(s.session); err != nil {
 		s.tb.Fatalf("nobody can log in as %s: %v\n%s", s.User, err, program.Log())
 	}
-	if err := s.Line.up(); err != nil {
+	if err := s.up(); err != nil {
 		s.tb.Fatal(err)
 	}
 }

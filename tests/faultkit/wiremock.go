@@ -50,7 +50,7 @@ func WireMock(tb testing.TB) *WireMockServer {
 		},
 	}
 	w.Line = newLine(tb, address)
-	w.Line.down()
+	w.down()
 	tb.Cleanup(func() {
 		if w.program != nil {
 			w.program.Kill()
@@ -73,7 +73,10 @@ func (w *WireMockServer) Client() *wiremock.Client {
 // lost. The journal and the stubs are kept.
 func (w *WireMockServer) Stop() {
 	w.tb.Helper()
-	w.Line.down() // nothing comes in after the journal was read
+	if w.program == nil {
+		return
+	}
+	w.down() // nothing comes in after the journal was read
 	w.past = w.all()
 	w.program.Kill()
 	w.program = nil
@@ -97,21 +100,29 @@ func (w *WireMockServer) Start() {
 	for _, stub := range w.stubs {
 		w.must(http.MethodPost, "/mappings", stub, nil)
 	}
-	if err := w.Line.up(); err != nil {
+	if err := w.up(); err != nil {
 		w.tb.Fatal(err)
 	}
 }
 
-// Reset takes stubs, scenarios, journal and the line's faults away.
+// Reset takes stubs, scenarios, journal and the line's faults away; a stopped
+// server stays stopped.
 func (w *WireMockServer) Reset() {
 	w.tb.Helper()
 	w.stubs, w.past = nil, nil
 	w.Heal()
-	w.must(http.MethodPost, "/reset", nil, nil)
+	if w.program != nil {
+		w.must(http.MethodPost, "/reset", nil, nil)
+	}
 }
 
-// Log is what the server has written.
-func (w *WireMockServer) Log() string { return w.program.Log() }
+// Log is what the running server has written.
+func (w *WireMockServer) Log() string {
+	if w.program == nil {
+		return ""
+	}
+	return w.program.Log()
+}
 
 func (w *WireMockServer) must(method, path string, body []byte, into any) {
 	w.tb.Helper()
