@@ -41,7 +41,7 @@ generate: ## make the generated files again (OpenAPI bundle, routes, settings pa
 vuln: tools ## look the dependencies up in the Go vulnerability database (needs vuln.go.dev)
 	@$(TOOLS)/govulncheck ./...
 
-deps: ## install missing Debian packages (PostgreSQL, Redis) for the tests
+deps: ## install missing Debian packages (PostgreSQL, Redis, OpenSSH, Java) for the tests
 	@scripts/deps.sh
 
 tools: ## install the pinned Go tools into .tools

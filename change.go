@@ -65,3 +65,16 @@ func (m *Message) To() (kind, target string) {
 	}
 	return "user", m.User
 }
+
+// CursorChange is a change and the cursor that stands behind it.
+type CursorChange struct {
+	Change
+	Cursor string
+}
+
+// ChangePage is what a stream's device hears at once, the oldest first.
+type ChangePage struct {
+	Watermarks
+	Cursor string // behind the last one
+	Events []CursorChange
+}

@@ -39,6 +39,9 @@ const (
 	CodeUploadInterrupted   Code = "upload-interrupted"
 	CodeUnsupportedVersion  Code = "unsupported-version"
 	CodeRangeNotSatisfiable Code = "range-not-satisfiable"
+	// Of changes, and of operators' decisions.
+	CodeCursorExpired Code = "cursor-expired"
+	CodeNotApplicable Code = "not-applicable"
 	// CodeSchemaViolation is the code of a quarantined transaction's problem.
 	CodeSchemaViolation Code = "schema-violation"
 )

@@ -37,4 +37,7 @@ type StoredTransaction struct {
 	Correlation ID
 	Context     RequestContext
 	Epoch       int64 // the epoch it was accepted in
+	// Deliveries are its outcomes, one for each consumer that wants it; Repairs its later payloads.
+	Deliveries []Delivery
+	Repairs    []Repair
 }

@@ -160,12 +160,17 @@ func (s *Server) GetAttachment(w http.ResponseWriter, r *http.Request, name wire
 	h.Set("Content-Disposition", "attachment")
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	h.Set("Cache-Control", "private, max-age=31536000, immutable")
+	serveFile(w, r, content, a.Size)
+}
+
+// serveFile answers with a file that never changes, or the stretches that are asked for.
+func serveFile(w http.ResponseWriter, r *http.Request, content io.ReadSeeker, size int64) {
 	bare := r.WithContext(r.Context())
 	bare.Header = r.Header.Clone()
 	for _, name := range []string{"If-Match", "If-Unmodified-Since", "If-Modified-Since"} {
-		bare.Header.Del(name) // a file never changes
+		bare.Header.Del(name)
 	}
-	out := &download{ResponseWriter: w, r: r, size: a.Size, control: http.NewResponseController(w)}
+	out := &download{ResponseWriter: w, r: r, size: size, control: http.NewResponseController(w)}
 	http.ServeContent(out, bare, "", time.Time{}, content)
 }
 

@@ -17,6 +17,9 @@ type Streams interface {
 	Stream(ctx context.Context, stream holdfast.ID) (holdfast.StreamState, error)
 	Transaction(ctx context.Context, stream holdfast.ID, seq int64) (holdfast.StoredTransaction, holdfast.Watermarks, error)
 	Attachments(ctx context.Context, q holdfast.NamedQuery) ([]holdfast.NamedAttachment, holdfast.Watermarks, error)
+	// Changes tells what happened behind a cursor; AwaitChanges has a channel hear that there may be more, until stop is called.
+	Changes(ctx context.Context, stream holdfast.ID, cursor string) (holdfast.ChangePage, error)
+	AwaitChanges(stream holdfast.ID) (heard <-chan struct{}, stop func(), err error)
 	ReportQueue(stream holdfast.ID, q holdfast.Queue)
 }
 
@@ -46,8 +49,10 @@ type Metrics interface {
 
 // Config is what a [Server] works with.
 type Config struct {
-	Streams Streams
-	Audit   Audit
+	Streams  Streams
+	Audit    Audit
+	Desk     Desk
+	Prefetch Prefetch // nil: there are no resources
 	// Attachments are read and put by the server itself; Uploads serves tus below /v1/attachments.
 	Attachments Attachments
 	Uploads     http.Handler
@@ -55,13 +60,15 @@ type Config struct {
 	Health      Health
 	Metrics     Metrics // nil: there are none
 	Limits      Limits  // zero: [DefaultLimits]
-	Logger      logrus.FieldLogger
+	// Stopping is done when no request is taken any more: who waits is answered then. nil: never.
+	Stopping context.Context //nolint:containedctx // it is the node's own life
+	Logger   logrus.FieldLogger
 }
 
 // Validate says what is missing.
 func (c Config) Validate() error {
-	if c.Streams == nil || c.Audit == nil || c.Attachments == nil || c.Uploads == nil || c.Admission == nil || c.Health == nil || c.Logger == nil {
-		return errors.New("api: streams, audit, attachments, uploads, admission, health and a logger are needed")
+	if c.Streams == nil || c.Audit == nil || c.Desk == nil || c.Attachments == nil || c.Uploads == nil || c.Admission == nil || c.Health == nil || c.Logger == nil {
+		return errors.New("api: streams, audit, a desk, attachments, uploads, admission, health and a logger are needed")
 	}
 	return nil
 }

@@ -20,10 +20,7 @@ const octetsType = "application/vnd.holdfast.transaction+json"
 func (s *Server) GetTransaction(w http.ResponseWriter, r *http.Request, streamID wire.StreamId, place string, _ wire.GetTransactionParams) {
 	var sh shape
 	stream := sh.parameter("streamId", streamID)
-	seq, err := strconv.ParseInt(place, 10, 64)
-	if err != nil || seq < 1 || place[0] == '+' {
-		sh.fields = append(sh.fields, holdfast.FieldError{Parameter: "seq", Detail: "must be a whole number from 1"})
-	}
+	seq := sh.seq(place)
 	if err := s.admitRead(r, &sh); err != nil {
 		problem.Write(w, r, err)
 		return
@@ -70,7 +67,40 @@ func appendStored(b []byte, tx holdfast.StoredTransaction) []byte {
 	b = strconv.AppendInt(b, tx.Epoch, 10)
 	b = append(b, `,"context":`...)
 	b = append(b, context...)
+	b = append(b, `,"deliveries":`...)
+	b = append(b, outcomesOf(tx.Deliveries)...)
+	if len(tx.Repairs) > 0 {
+		b = append(b, `,"repairs":`...)
+		b = append(b, repairsOf(tx.Repairs)...)
+	}
 	b = append(b, `,"transaction":`...)
 	b = append(b, tx.Raw...)
 	return append(b, '}')
+}
+
+func outcomesOf(all []holdfast.Delivery) []byte {
+	out := make([]deliveryJSON, len(all))
+	for i := range all {
+		out[i] = outcomeOf(&all[i])
+	}
+	text, _ := json.Marshal(out) // texts, numbers and times: can't fail
+	return text
+}
+
+func repairsOf(all []holdfast.Repair) []byte {
+	type repair struct {
+		Payload json.RawMessage `json:"payload"`
+		Who     string          `json:"who"`
+		Reason  string          `json:"reason"`
+		At      time.Time       `json:"at"`
+	}
+	out := make([]repair, len(all))
+	for i, r := range all {
+		out[i] = repair{r.Payload, r.Who, r.Why, r.At}
+	}
+	text, err := json.Marshal(out)
+	if err != nil { // a payload that was JSON when it came
+		return []byte("[]")
+	}
+	return text
 }

@@ -42,6 +42,7 @@ type Metrics struct {
 	store    storeMetrics
 
 	attachments attachmentMetrics
+	deliveries  deliveryMetrics
 }
 
 // New makes the registry and everything in it.
@@ -58,6 +59,8 @@ func New(c Config) (*Metrics, error) {
 	all = append(all, m.store.all()...)
 	m.attachments = newAttachments()
 	all = append(all, m.attachments.all()...)
+	m.deliveries = newDeliveries()
+	all = append(all, m.deliveries.all()...)
 	all = append(
 		all, buildInfo(c.Build), newState(c), collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),

@@ -15,6 +15,8 @@ type State struct {
 	Store *StoreLoad
 	// HeadsDropped counts the heads that were not sent to Redis.
 	HeadsDropped int64
+	// ChangesWaiting is how many devices wait for changes.
+	ChangesWaiting int
 }
 
 // StoreLoad is how busy the store is.
@@ -34,7 +36,7 @@ type QueueLoad struct {
 // state reads a State at the moment it is asked for.
 type state struct {
 	Config
-	ready, draining, component, dropped                  *prometheus.Desc
+	ready, draining, component, dropped, changesWaiting  *prometheus.Desc
 	waiting, limit, connections, connectionLimit         *prometheus.Desc
 	connectionsAcquired, connectionWaits, connectionWait *prometheus.Desc
 }
@@ -49,6 +51,7 @@ func newState(c Config) *state {
 		draining:            desc("draining", "1 from the moment the node was told to stop."),
 		component:           desc("component_up", "1 while a part that the node needs answers.", "component"),
 		dropped:             desc("fastpath_dropped_total", "Heads of streams that were not sent to Redis, because too many waited or it was left alone."),
+		changesWaiting:      desc("changes_waiting", "Devices that wait for changes at this node."),
 		waiting:             desc("store_queue_waiting", "Calls that wait for the store.", "backend", "queue"),
 		limit:               desc("store_queue_limit", "Calls that may wait; one more is answered overloaded.", "backend", "queue"),
 		connections:         desc("store_connections", "Connections of the pool.", "backend", "state"),
@@ -62,7 +65,7 @@ func newState(c Config) *state {
 // Describe lists what there can be.
 func (s *state) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		s.ready, s.draining, s.component, s.dropped, s.waiting, s.limit, s.connections, s.connectionLimit,
+		s.ready, s.draining, s.component, s.dropped, s.changesWaiting, s.waiting, s.limit, s.connections, s.connectionLimit,
 		s.connectionsAcquired, s.connectionWaits, s.connectionWait,
 	} {
 		to <- d
@@ -84,6 +87,7 @@ func (s *state) Collect(to chan<- prometheus.Metric) {
 		gauge(s.component, truth(up), name)
 	}
 	total(s.dropped, float64(now.HeadsDropped))
+	gauge(s.changesWaiting, float64(now.ChangesWaiting))
 	if now.Store == nil {
 		return
 	}

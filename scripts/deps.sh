@@ -8,6 +8,8 @@ if ! command -v initdb >/dev/null && ! compgen -G '/usr/lib/postgresql/*/bin/ini
   missing+=(postgresql)
 fi
 command -v curl >/dev/null || missing+=(curl)
+command -v java >/dev/null || missing+=(default-jre-headless) # runs WireMock
+[ -x /usr/sbin/sshd ] || command -v sshd >/dev/null || missing+=(openssh-server)
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 as_root=()

@@ -28,3 +28,11 @@ if ! cmp -s tests/tusjs/package-lock.json tests/tusjs/node_modules/.installed; t
   npm ci --prefix tests/tusjs --no-audit --no-fund --loglevel=error >/dev/null
   cp tests/tusjs/package-lock.json tests/tusjs/node_modules/.installed
 fi
+
+# The WireMock of tests/faultkit, of exactly the version in its lock file.
+if ! cmp -s tests/wiremock/package-lock.json tests/wiremock/node_modules/.installed; then
+  command -v npm >/dev/null || { echo "Missing: npm. Install Node.js 20 or later and try again." >&2; exit 1; }
+  echo "installing wiremock" >&2
+  npm ci --prefix tests/wiremock --no-audit --no-fund --loglevel=error >/dev/null
+  cp tests/wiremock/package-lock.json tests/wiremock/node_modules/.installed
+fi

@@ -33,6 +33,10 @@ type Config struct {
 	Hinted func(HintResult)
 	// Copies is in how many sites the files of a transaction must be held before it is durable; 0 and 1: they do not count.
 	Copies int
+	// Delivering says whether there are consumers: what no plan has been made for is undelivered then. nil: there are none.
+	Delivering func() bool
+	// MaxWaiting is how many devices may wait for changes at once; 0: 10,000.
+	MaxWaiting int
 	// QueueFlush is how often the devices' queue reports are written; 0: 1 s.
 	QueueFlush time.Duration
 }
@@ -65,6 +69,7 @@ type Gateway struct {
 	inFlight inFlight
 	queues   *queueReports
 	attached attached
+	hub      hub
 	// epoch is the one seen last, to know which hints are of this history.
 	epoch atomic.Pointer[store.Epoch]
 }
@@ -82,6 +87,12 @@ func New(c Config) (*Gateway, error) {
 	}
 	if c.QueueFlush == 0 {
 		c.QueueFlush = time.Second
+	}
+	if c.Delivering == nil {
+		c.Delivering = func() bool { return false }
+	}
+	if c.MaxWaiting == 0 {
+		c.MaxWaiting = 10_000
 	}
 	if c.Recorder == nil {
 		c.Recorder = noRecorder{}

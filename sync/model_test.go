@@ -59,6 +59,26 @@ func (m *model) Named(_ context.Context, q store.NamedQuery) ([]holdfast.NamedAt
 	return out, nil
 }
 
+// Nothing is delivered from a model.
+func (m *model) StreamDeliveries(_ context.Context, stream holdfast.ID, _ bool) (int64, int64, error) {
+	v, err := m.View(context.Background(), store.Key{Stream: stream})
+	return v.Head.AcceptedThrough, 0, err
+}
+
+func (*model) Deliveries(context.Context, holdfast.DeliveryQuery) ([]holdfast.Delivery, error) {
+	return nil, nil
+}
+
+func (*model) Repairs(context.Context, holdfast.ID, int64) ([]holdfast.Repair, error) { return nil, nil }
+
+func (*model) Changes(context.Context, holdfast.ChangesQuery) ([]holdfast.Change, error) {
+	return nil, nil
+}
+
+func (*model) LastChange(context.Context, holdfast.ID) (int64, int64, error) { return 0, 0, nil }
+
+func (*model) SendMessage(context.Context, holdfast.Message, holdfast.AuditEvent) error { return nil }
+
 func (m *model) Epoch(context.Context) (store.Epoch, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

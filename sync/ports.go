@@ -12,6 +12,11 @@ type Store interface {
 	store.Appender
 	store.Reader
 	store.Queues
+	store.Changes
+	// StreamDeliveries, Deliveries and Repairs tell what became of transactions ([store.Deliveries], [store.Quarantine]).
+	StreamDeliveries(ctx context.Context, stream holdfast.ID, planned bool) (through, open int64, err error)
+	Deliveries(ctx context.Context, q holdfast.DeliveryQuery) ([]holdfast.Delivery, error)
+	Repairs(ctx context.Context, stream holdfast.ID, seq int64) ([]holdfast.Repair, error)
 	// Named lists the attachments that transactions name ([store.Attachments]).
 	Named(ctx context.Context, q store.NamedQuery) ([]holdfast.NamedAttachment, error)
 }

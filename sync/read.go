@@ -16,12 +16,11 @@ func (g *Gateway) Stream(ctx context.Context, stream holdfast.ID) (holdfast.Stre
 	if err != nil {
 		return holdfast.StreamState{}, explain(err)
 	}
-	state := holdfast.StreamState{
-		Watermarks: g.marks(ctx, stream, s),
-		// Without consumers no transaction needs a delivery.
-		DeliveredThrough: s.head.AcceptedThrough,
-		Quarantined:      s.head.Quarantined,
+	state := holdfast.StreamState{Watermarks: g.marks(ctx, stream, s), Quarantined: s.head.Quarantined}
+	if state.DeliveredThrough, state.Undelivered, err = g.Store.StreamDeliveries(ctx, stream, g.Delivering()); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return holdfast.StreamState{}, explain(err)
 	}
+	state.DeliveredThrough = min(state.DeliveredThrough, s.head.AcceptedThrough) // the second look may have seen more
 	if state.MissingAttachments, err = g.missing(ctx, stream); err != nil {
 		return holdfast.StreamState{}, explain(err)
 	}
@@ -68,11 +67,20 @@ func (g *Gateway) Transaction(ctx context.Context, stream holdfast.ID, seq int64
 		return holdfast.StoredTransaction{}, holdfast.Watermarks{}, explain(err)
 	}
 	tx, err := g.Store.Transaction(ctx, stream, seq)
+	if err == nil {
+		tx.Deliveries, err = g.Store.Deliveries(ctx, holdfast.DeliveryQuery{Stream: stream, Seq: seq, Limit: maxConsumers})
+	}
+	if err == nil {
+		tx.Repairs, err = g.Store.Repairs(ctx, stream, seq)
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		err = notFound("The stream holds no transaction with this sequence number.")
 	}
 	return tx, g.marks(ctx, stream, s), explain(err)
 }
+
+// maxConsumers is more than there are.
+const maxConsumers = 1000
 
 // ReportQueue keeps what a device says of its own queue.
 func (g *Gateway) ReportQueue(stream holdfast.ID, q holdfast.Queue) { g.queues.report(stream, q) }

@@ -109,6 +109,14 @@ var kinds = map[holdfast.Code]Kind{
 		http.StatusRequestedRangeNotSatisfiable, "The file ends before", false,
 		"Range asks for octets behind the end of the file, or can't be read.", "Content-Range tells how many there are.",
 	},
+	holdfast.CodeCursorExpired: {
+		http.StatusGone, "The cursor is of another history", false,
+		"The cursor is of another epoch or another stream, or nobody gave it.", "Begin without a cursor; what is known already can be passed over.",
+	},
+	holdfast.CodeNotApplicable: {
+		http.StatusConflict, "Nothing waits for that", false,
+		"What was asked for can't be done to it as it stands: it is delivered, was decided about before, or is being delivered just now.", "Look at it again.",
+	},
 	holdfast.CodeSchemaViolation: {
 		http.StatusUnprocessableEntity, "The payload breaks its schema", false,
 		"The payload breaks the JSON Schema registered for its type and version. The transaction is held whole and set aside for an operator; this is told in its result, not as the answer's status.",

@@ -39,6 +39,60 @@ func (e AuditEventOutcome) Valid() bool {
 	}
 }
 
+// Defines values for DeliveryActionAction.
+const (
+	DeliveryActionActionGiveUp DeliveryActionAction = "give-up"
+	DeliveryActionActionRetry  DeliveryActionAction = "retry"
+	DeliveryActionActionSkip   DeliveryActionAction = "skip"
+)
+
+// Valid indicates whether the value is a known member of the DeliveryActionAction enum.
+func (e DeliveryActionAction) Valid() bool {
+	switch e {
+	case DeliveryActionActionGiveUp:
+		return true
+	case DeliveryActionActionRetry:
+		return true
+	case DeliveryActionActionSkip:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeliveryStatus.
+const (
+	DeliveryStatusDelivered   DeliveryStatus = "delivered"
+	DeliveryStatusDelivering  DeliveryStatus = "delivering"
+	DeliveryStatusFailed      DeliveryStatus = "failed"
+	DeliveryStatusHeld        DeliveryStatus = "held"
+	DeliveryStatusQuarantined DeliveryStatus = "quarantined"
+	DeliveryStatusSkipped     DeliveryStatus = "skipped"
+	DeliveryStatusWaiting     DeliveryStatus = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the DeliveryStatus enum.
+func (e DeliveryStatus) Valid() bool {
+	switch e {
+	case DeliveryStatusDelivered:
+		return true
+	case DeliveryStatusDelivering:
+		return true
+	case DeliveryStatusFailed:
+		return true
+	case DeliveryStatusHeld:
+		return true
+	case DeliveryStatusQuarantined:
+		return true
+	case DeliveryStatusSkipped:
+		return true
+	case DeliveryStatusWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthAppState.
 const (
 	HealthAppStateDEGRADED HealthAppState = "DEGRADED"
@@ -82,6 +136,7 @@ func (e PartHealthStatus) Valid() bool {
 const (
 	ProblemCodeBackendUnavailable   ProblemCode = "backend-unavailable"
 	ProblemCodeCorrelationIdReused  ProblemCode = "correlation-id-reused"
+	ProblemCodeCursorExpired        ProblemCode = "cursor-expired"
 	ProblemCodeDigestMismatch       ProblemCode = "digest-mismatch"
 	ProblemCodeDraining             ProblemCode = "draining"
 	ProblemCodeFenced               ProblemCode = "fenced"
@@ -90,6 +145,7 @@ const (
 	ProblemCodeInternal             ProblemCode = "internal"
 	ProblemCodeInvalidRequest       ProblemCode = "invalid-request"
 	ProblemCodeMethodNotAllowed     ProblemCode = "method-not-allowed"
+	ProblemCodeNotApplicable        ProblemCode = "not-applicable"
 	ProblemCodeNotFound             ProblemCode = "not-found"
 	ProblemCodeOffsetMismatch       ProblemCode = "offset-mismatch"
 	ProblemCodeOutcomeUnknown       ProblemCode = "outcome-unknown"
@@ -116,6 +172,8 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeCorrelationIdReused:
 		return true
+	case ProblemCodeCursorExpired:
+		return true
 	case ProblemCodeDigestMismatch:
 		return true
 	case ProblemCodeDraining:
@@ -131,6 +189,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeInvalidRequest:
 		return true
 	case ProblemCodeMethodNotAllowed:
+		return true
+	case ProblemCodeNotApplicable:
 		return true
 	case ProblemCodeNotFound:
 		return true
@@ -171,6 +231,51 @@ func (e ProblemCode) Valid() bool {
 	}
 }
 
+// Defines values for QuarantineActionAction.
+const (
+	QuarantineActionActionGiveUp QuarantineActionAction = "give-up"
+	QuarantineActionActionRetry  QuarantineActionAction = "retry"
+	QuarantineActionActionSkip   QuarantineActionAction = "skip"
+)
+
+// Valid indicates whether the value is a known member of the QuarantineActionAction enum.
+func (e QuarantineActionAction) Valid() bool {
+	switch e {
+	case QuarantineActionActionGiveUp:
+		return true
+	case QuarantineActionActionRetry:
+		return true
+	case QuarantineActionActionSkip:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for QuarantinedDecision.
+const (
+	QuarantinedDecisionGiveUp QuarantinedDecision = "give-up"
+	QuarantinedDecisionRepair QuarantinedDecision = "repair"
+	QuarantinedDecisionRetry  QuarantinedDecision = "retry"
+	QuarantinedDecisionSkip   QuarantinedDecision = "skip"
+)
+
+// Valid indicates whether the value is a known member of the QuarantinedDecision enum.
+func (e QuarantinedDecision) Valid() bool {
+	switch e {
+	case QuarantinedDecisionGiveUp:
+		return true
+	case QuarantinedDecisionRepair:
+		return true
+	case QuarantinedDecisionRetry:
+		return true
+	case QuarantinedDecisionSkip:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ResultStatus.
 const (
 	ResultStatusAccepted    ResultStatus = "accepted"
@@ -204,6 +309,33 @@ func (e StoredTransactionStatus) Valid() bool {
 	case StoredTransactionStatusAccepted:
 		return true
 	case StoredTransactionStatusQuarantined:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WaitsFor.
+const (
+	WaitsForAttachments WaitsFor = "attachments"
+	WaitsForConsumers   WaitsFor = "consumers"
+	WaitsForOrder       WaitsFor = "order"
+	WaitsForRetry       WaitsFor = "retry"
+	WaitsForTurn        WaitsFor = "turn"
+)
+
+// Valid indicates whether the value is a known member of the WaitsFor enum.
+func (e WaitsFor) Valid() bool {
+	switch e {
+	case WaitsForAttachments:
+		return true
+	case WaitsForConsumers:
+		return true
+	case WaitsForOrder:
+		return true
+	case WaitsForRetry:
+		return true
+	case WaitsForTurn:
 		return true
 	default:
 		return false
@@ -268,6 +400,18 @@ func (e ContinueUploadParamsTusResumable) Valid() bool {
 	default:
 		return false
 	}
+}
+
+// ActionResult defines model for ActionResult.
+type ActionResult struct {
+	// Count To how many it was done.
+	Count int `json:"count"`
+
+	// More There may be more that the filter finds; ask again.
+	More bool `json:"more"`
+
+	// Refused How many stay as they are.
+	Refused int `json:"refused"`
 }
 
 // Attachment defines model for Attachment.
@@ -399,6 +543,39 @@ type Batch struct {
 	Transactions []Transaction `json:"transactions"`
 }
 
+// Change defines model for Change.
+type Change struct {
+	At          time.Time `json:"at"`
+	Attachments *[]Sha256 `json:"attachments,omitempty"`
+
+	// Body A message as it was sent.
+	Body     interface{} `json:"body,omitempty"`
+	Code     *string     `json:"code,omitempty"`
+	Consumer *string     `json:"consumer,omitempty"`
+	Cursor   string      `json:"cursor"`
+	Detail   *string     `json:"detail,omitempty"`
+
+	// Id Of the transaction, or of the message.
+	Id Uuid `json:"id"`
+
+	// Kind `delivered` (consumer, `referenceNumber`), `outcome-changed` (the same, but the person has been shown another reference), `quarantined` (`problem`), `repaired`, `skipped`, `failed`
+	// (given up: `code`, `detail`), `attachments-missing` (`attachments`: digests to send), `message` (`body`). More may come: pass over what is not known.
+	Kind string `json:"kind"`
+
+	// Problem A problem document (RFC 9457).
+	Problem         *Problem `json:"problem,omitempty"`
+	ReferenceNumber *string  `json:"referenceNumber,omitempty"`
+	Seq             *int64   `json:"seq,omitempty"`
+}
+
+// Changes defines model for Changes.
+type Changes struct {
+	// Cursor Behind the last event.
+	Cursor string   `json:"cursor"`
+	Epoch  int64    `json:"epoch"`
+	Events []Change `json:"events"`
+}
+
 // Context Who and what the request was about that brought it.
 type Context struct {
 	AppVersion    *string `json:"appVersion,omitempty"`
@@ -421,6 +598,70 @@ type DayCounts struct {
 	SessionsWithFailure float32 `json:"sessionsWithFailure"`
 	Transactions        float32 `json:"transactions"`
 }
+
+// Delivery defines model for Delivery.
+type Delivery struct {
+	Attempts  int64      `json:"attempts"`
+	Code      *string    `json:"code,omitempty"`
+	Consumer  string     `json:"consumer"`
+	CreatedAt time.Time  `json:"createdAt"`
+	Cursor    string     `json:"cursor"`
+	Detail    *string    `json:"detail,omitempty"`
+	DoneAt    *time.Time `json:"doneAt,omitempty"`
+	DueAt     *time.Time `json:"dueAt,omitempty"`
+
+	// Id A UUID (RFC 9562) of 36 characters, read in either case, written in lower case.
+	Id Uuid `json:"id"`
+
+	// Node That has or had it.
+	Node            *string `json:"node,omitempty"`
+	ReferenceNumber *string `json:"referenceNumber,omitempty"`
+	Seq             int64   `json:"seq"`
+
+	// Status `held`: a dead letter; an operator decides. `skipped`: an operator did without it. `failed`: given up.
+	Status DeliveryStatus `json:"status"`
+	Store  *string        `json:"store,omitempty"`
+
+	// Stream A UUID (RFC 9562) of 36 characters, read in either case, written in lower case.
+	Stream Uuid   `json:"stream"`
+	Type   string `json:"type"`
+
+	// WaitsFor Why a waiting one waits: for its turn, for what is before it in its order, for earlier consumers, for files, or for its next attempt.
+	WaitsFor *WaitsFor `json:"waitsFor,omitempty"`
+}
+
+// DeliveryAction defines model for DeliveryAction.
+type DeliveryAction struct {
+	Action DeliveryActionAction `json:"action"`
+	Filter struct {
+		Code     *string    `json:"code,omitempty"`
+		Consumer *string    `json:"consumer,omitempty"`
+		Seq      *int       `json:"seq,omitempty"`
+		Since    *time.Time `json:"since,omitempty"`
+		Status   *string    `json:"status,omitempty"`
+		Store    *string    `json:"store,omitempty"`
+
+		// Stream A UUID (RFC 9562) of 36 characters, read in either case, written in lower case.
+		Stream *Uuid      `json:"stream,omitempty"`
+		Type   *string    `json:"type,omitempty"`
+		Until  *time.Time `json:"until,omitempty"`
+	} `json:"filter"`
+	Reason string `json:"reason"`
+}
+
+// DeliveryActionAction defines model for DeliveryAction.Action.
+type DeliveryActionAction string
+
+// DeliveryPage defines model for DeliveryPage.
+type DeliveryPage struct {
+	Deliveries []Delivery `json:"deliveries"`
+
+	// Next There may be more: ask for them with `cursor`.
+	Next *string `json:"next,omitempty"`
+}
+
+// DeliveryStatus `held`: a dead letter; an operator decides. `skipped`: an operator did without it. `failed`: given up.
+type DeliveryStatus string
 
 // Digest The running hash at `acceptedThrough`: d(0) is 32 zero bytes, d(n) = SHA-256(d(n−1) ‖ SHA-256(bytes of transaction n)), the bytes being the octets of
 // its JSON object as first accepted. Equal digests mean equal histories.
@@ -461,6 +702,28 @@ type Limits struct {
 	MaxTransactions int64 `json:"maxTransactions"`
 }
 
+// Message defines model for Message.
+type Message struct {
+	// Body Any JSON value, at most 64 KiB.
+	Body interface{} `json:"body"`
+
+	// ExpiresAt Not told after this time, at most 90 days from now; 30 days by default.
+	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
+
+	// To Exactly one of the three.
+	To struct {
+		Device *ContextValue `json:"device,omitempty"`
+		Store  *ContextValue `json:"store,omitempty"`
+		User   *ContextValue `json:"user,omitempty"`
+	} `json:"to"`
+}
+
+// MessageId defines model for MessageId.
+type MessageId struct {
+	// Id A UUID (RFC 9562) of 36 characters, read in either case, written in lower case.
+	Id Uuid `json:"id"`
+}
+
 // NamedAttachment defines model for NamedAttachment.
 type NamedAttachment struct {
 	// Copies In how many sites it is held; 0: it is missing.
@@ -477,6 +740,28 @@ type NamedAttachment struct {
 	Size int64 `json:"size"`
 }
 
+// Outcome What became of a transaction at one consumer.
+type Outcome struct {
+	Attempts int64 `json:"attempts"`
+
+	// Code Why the last attempt was no success.
+	Code      *string    `json:"code,omitempty"`
+	Consumer  string     `json:"consumer"`
+	CreatedAt *time.Time `json:"createdAt,omitempty"`
+	Detail    *string    `json:"detail,omitempty"`
+	DoneAt    *time.Time `json:"doneAt,omitempty"`
+
+	// DueAt Not tried before.
+	DueAt           *time.Time `json:"dueAt,omitempty"`
+	ReferenceNumber *string    `json:"referenceNumber,omitempty"`
+
+	// Status `held`: a dead letter; an operator decides. `skipped`: an operator did without it. `failed`: given up.
+	Status DeliveryStatus `json:"status"`
+
+	// WaitsFor Why a waiting one waits: for its turn, for what is before it in its order, for earlier consumers, for files, or for its next attempt.
+	WaitsFor *WaitsFor `json:"waitsFor,omitempty"`
+}
+
 // PartHealth defines model for PartHealth.
 type PartHealth struct {
 	Status PartHealthStatus `json:"status"`
@@ -484,6 +769,29 @@ type PartHealth struct {
 
 // PartHealthStatus defines model for PartHealth.Status.
 type PartHealthStatus string
+
+// PrefetchList defines model for PrefetchList.
+type PrefetchList struct {
+	Resources []PrefetchResource `json:"resources"`
+}
+
+// PrefetchResource defines model for PrefetchResource.
+type PrefetchResource struct {
+	ContentType *string `json:"contentType,omitempty"`
+	Name        string  `json:"name"`
+
+	// Required An app should not go offline without it.
+	Required bool `json:"required"`
+
+	// Sha256 64 hexadecimal digits.
+	Sha256    Sha256     `json:"sha256"`
+	Size      int64      `json:"size"`
+	UpdatedAt *time.Time `json:"updatedAt,omitempty"`
+
+	// Url Where it is read, relative to the gateway.
+	Url     string `json:"url"`
+	Version string `json:"version"`
+}
 
 // Problem A problem document (RFC 9457).
 type Problem struct {
@@ -521,6 +829,57 @@ type Problem struct {
 // ProblemCode defines model for Problem.Code.
 type ProblemCode string
 
+// QuarantineAction defines model for QuarantineAction.
+type QuarantineAction struct {
+	Action QuarantineActionAction `json:"action"`
+	Filter struct {
+		Seq   *int       `json:"seq,omitempty"`
+		Since *time.Time `json:"since,omitempty"`
+		Store *string    `json:"store,omitempty"`
+
+		// Stream A UUID (RFC 9562) of 36 characters, read in either case, written in lower case.
+		Stream *Uuid      `json:"stream,omitempty"`
+		Type   *string    `json:"type,omitempty"`
+		Until  *time.Time `json:"until,omitempty"`
+	} `json:"filter"`
+	Reason string `json:"reason"`
+}
+
+// QuarantineActionAction defines model for QuarantineAction.Action.
+type QuarantineActionAction string
+
+// QuarantinePage defines model for QuarantinePage.
+type QuarantinePage struct {
+	// Next There may be more: ask for them with `cursor`.
+	Next        *string       `json:"next,omitempty"`
+	Quarantined []Quarantined `json:"quarantined"`
+}
+
+// Quarantined defines model for Quarantined.
+type Quarantined struct {
+	AcceptedAt time.Time            `json:"acceptedAt"`
+	Cursor     string               `json:"cursor"`
+	DecidedAt  *time.Time           `json:"decidedAt,omitempty"`
+	Decision   *QuarantinedDecision `json:"decision,omitempty"`
+
+	// Id A UUID (RFC 9562) of 36 characters, read in either case, written in lower case.
+	Id Uuid `json:"id"`
+
+	// Problem A problem document (RFC 9457).
+	Problem Problem `json:"problem"`
+	Reason  *string `json:"reason,omitempty"`
+	Seq     int64   `json:"seq"`
+	Store   *string `json:"store,omitempty"`
+
+	// Stream A UUID (RFC 9562) of 36 characters, read in either case, written in lower case.
+	Stream Uuid    `json:"stream"`
+	Type   string  `json:"type"`
+	Who    *string `json:"who,omitempty"`
+}
+
+// QuarantinedDecision defines model for Quarantined.Decision.
+type QuarantinedDecision string
+
 // QueueReport The device's own queue as it last reported it (`Holdfast-Queue`).
 type QueueReport struct {
 	At            time.Time `json:"at"`
@@ -538,6 +897,12 @@ type Receipt struct {
 	DurableThrough int64    `json:"durableThrough"`
 	Epoch          int64    `json:"epoch"`
 	Results        []Result `json:"results"`
+}
+
+// Repair defines model for Repair.
+type Repair struct {
+	Payload map[string]interface{} `json:"payload"`
+	Reason  string                 `json:"reason"`
 }
 
 // Result defines model for Result.
@@ -569,6 +934,9 @@ type StoredTransaction struct {
 	// CorrelationId Of the batch that brought it.
 	CorrelationId Uuid `json:"correlationId"`
 
+	// Deliveries What became of it, a member for each consumer that wants it.
+	Deliveries []Outcome `json:"deliveries"`
+
 	// Epoch The epoch that it was accepted in.
 	Epoch int64 `json:"epoch"`
 
@@ -576,9 +944,17 @@ type StoredTransaction struct {
 	Id Uuid `json:"id"`
 
 	// Problem A problem document (RFC 9457).
-	Problem *Problem                `json:"problem,omitempty"`
-	Seq     int64                   `json:"seq"`
-	Status  StoredTransactionStatus `json:"status"`
+	Problem *Problem `json:"problem,omitempty"`
+
+	// Repairs Later payloads, the last one in force.
+	Repairs *[]struct {
+		At      time.Time              `json:"at"`
+		Payload map[string]interface{} `json:"payload"`
+		Reason  string                 `json:"reason"`
+		Who     string                 `json:"who"`
+	} `json:"repairs,omitempty"`
+	Seq    int64                   `json:"seq"`
+	Status StoredTransactionStatus `json:"status"`
 
 	// Transaction Whole numbers are spelled without fraction or exponent. Members that the gateway does not know are kept with the transaction and otherwise ignored; one that
 	// it knows may stand once.
@@ -652,6 +1028,9 @@ type Transaction struct {
 // Uuid A UUID (RFC 9562) of 36 characters, read in either case, written in lower case.
 type Uuid = string
 
+// WaitsFor Why a waiting one waits: for its turn, for what is before it in its order, for earlier consumers, for files, or for its next attempt.
+type WaitsFor string
+
 // AppVersion defines model for AppVersion.
 type AppVersion = ContextValue
 
@@ -718,6 +1097,9 @@ type Conflict = Problem
 // CorrelationIdReused A problem document (RFC 9457).
 type CorrelationIdReused = Problem
 
+// CursorExpired A problem document (RFC 9457).
+type CursorExpired = Problem
+
 // DigestMismatch A problem document (RFC 9457).
 type DigestMismatch = Problem
 
@@ -736,6 +1118,9 @@ type Internal = Problem
 // InvalidRequest A problem document (RFC 9457).
 type InvalidRequest = Problem
 
+// NotApplicable A problem document (RFC 9457).
+type NotApplicable = Problem
+
 // NotFound A problem document (RFC 9457).
 type NotFound = Problem
 
@@ -747,6 +1132,9 @@ type RateLimited = Problem
 
 // RequestTimeout A problem document (RFC 9457).
 type RequestTimeout = Problem
+
+// SchemaViolation A problem document (RFC 9457).
+type SchemaViolation = Problem
 
 // TooLarge A problem document (RFC 9457).
 type TooLarge = Problem
@@ -1105,6 +1493,226 @@ type GetAuditTimelineParams struct {
 	Traceparent *Traceparent `json:"traceparent,omitempty"`
 }
 
+// ListDeliveriesParams defines parameters for ListDeliveries.
+type ListDeliveriesParams struct {
+	// Consumer The consumer.
+	Consumer *string `form:"consumer,omitempty" json:"consumer,omitempty"`
+
+	// Status Statuses, separated by commas: waiting, delivering, quarantined, held, delivered, skipped, failed.
+	Status *string `form:"status,omitempty" json:"status,omitempty"`
+
+	// Store The store.
+	Store *string `form:"store,omitempty" json:"store,omitempty"`
+
+	// Type The type of the transactions.
+	Type *string `form:"type,omitempty" json:"type,omitempty"`
+
+	// Stream The stream (UUID).
+	Stream *string `form:"stream,omitempty" json:"stream,omitempty"`
+
+	// Seq With stream: the transaction.
+	Seq *string `form:"seq,omitempty" json:"seq,omitempty"`
+
+	// Code Why the last attempt was no success, for example status-422.
+	Code *string `form:"code,omitempty" json:"code,omitempty"`
+
+	// Since Accepted and planned from this time on (RFC 3339).
+	Since *string `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Before this time (RFC 3339).
+	Until *string `form:"until,omitempty" json:"until,omitempty"`
+
+	// Cursor next of the page before.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit How many at most, 1 to 1000; 100 by default.
+	Limit *string `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// XStoreId The store that the request speaks for.
+	XStoreId *Store `json:"X-Store-Id,omitempty"`
+
+	// XUserId The person who uses the app.
+	XUserId *User `json:"X-User-Id,omitempty"`
+
+	// XDeviceId The device that sends. A stream belongs to the device and store that began it.
+	XDeviceId *Device `json:"X-Device-Id,omitempty"`
+
+	// XSessionId The person's session in the app.
+	XSessionId *Session `json:"X-Session-Id,omitempty"`
+
+	// XAppVersion The app's version.
+	XAppVersion *AppVersion `json:"X-App-Version,omitempty"`
+
+	// Traceparent W3C Trace Context. One that can't be read is ignored.
+	Traceparent *Traceparent `json:"traceparent,omitempty"`
+}
+
+// ActOnDeliveriesParams defines parameters for ActOnDeliveries.
+type ActOnDeliveriesParams struct {
+	// XStoreId The store that the request speaks for.
+	XStoreId *Store `json:"X-Store-Id,omitempty"`
+
+	// XUserId The person who uses the app.
+	XUserId *User `json:"X-User-Id,omitempty"`
+
+	// XDeviceId The device that sends. A stream belongs to the device and store that began it.
+	XDeviceId *Device `json:"X-Device-Id,omitempty"`
+
+	// XSessionId The person's session in the app.
+	XSessionId *Session `json:"X-Session-Id,omitempty"`
+
+	// XAppVersion The app's version.
+	XAppVersion *AppVersion `json:"X-App-Version,omitempty"`
+
+	// Traceparent W3C Trace Context. One that can't be read is ignored.
+	Traceparent *Traceparent `json:"traceparent,omitempty"`
+}
+
+// SendMessageParams defines parameters for SendMessage.
+type SendMessageParams struct {
+	// CorrelationId A UUID that the client makes for this POST and repeats on every retry of it. Required, here or as `Idempotency-Key`; if both are sent they must agree.
+	// It counts within the stream, for as long as its transactions live.
+	CorrelationId *CorrelationId `json:"Correlation-Id,omitempty"`
+
+	// IdempotencyKey The standard name of `Correlation-Id`, bare or as a quoted string.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// XStoreId The store that the request speaks for.
+	XStoreId *Store `json:"X-Store-Id,omitempty"`
+
+	// XUserId The person who uses the app.
+	XUserId *User `json:"X-User-Id,omitempty"`
+
+	// XDeviceId The device that sends. A stream belongs to the device and store that began it.
+	XDeviceId *Device `json:"X-Device-Id,omitempty"`
+
+	// XSessionId The person's session in the app.
+	XSessionId *Session `json:"X-Session-Id,omitempty"`
+
+	// XAppVersion The app's version.
+	XAppVersion *AppVersion `json:"X-App-Version,omitempty"`
+
+	// Traceparent W3C Trace Context. One that can't be read is ignored.
+	Traceparent *Traceparent `json:"traceparent,omitempty"`
+}
+
+// ListPrefetchParams defines parameters for ListPrefetch.
+type ListPrefetchParams struct {
+	// XStoreId The store that the request speaks for.
+	XStoreId *Store `json:"X-Store-Id,omitempty"`
+
+	// XUserId The person who uses the app.
+	XUserId *User `json:"X-User-Id,omitempty"`
+
+	// XDeviceId The device that sends. A stream belongs to the device and store that began it.
+	XDeviceId *Device `json:"X-Device-Id,omitempty"`
+
+	// XSessionId The person's session in the app.
+	XSessionId *Session `json:"X-Session-Id,omitempty"`
+
+	// XAppVersion The app's version.
+	XAppVersion *AppVersion `json:"X-App-Version,omitempty"`
+
+	// Traceparent W3C Trace Context. One that can't be read is ignored.
+	Traceparent *Traceparent `json:"traceparent,omitempty"`
+}
+
+// GetPrefetchParams defines parameters for GetPrefetch.
+type GetPrefetchParams struct {
+	// Name The name of the resource.
+	Name *string `form:"name,omitempty" json:"name,omitempty"`
+
+	// Range Which octets, for example `bytes=0-1023` (RFC 9110).
+	Range *Range `json:"Range,omitempty"`
+
+	// XStoreId The store that the request speaks for.
+	XStoreId *Store `json:"X-Store-Id,omitempty"`
+
+	// XUserId The person who uses the app.
+	XUserId *User `json:"X-User-Id,omitempty"`
+
+	// XDeviceId The device that sends. A stream belongs to the device and store that began it.
+	XDeviceId *Device `json:"X-Device-Id,omitempty"`
+
+	// XSessionId The person's session in the app.
+	XSessionId *Session `json:"X-Session-Id,omitempty"`
+
+	// XAppVersion The app's version.
+	XAppVersion *AppVersion `json:"X-App-Version,omitempty"`
+
+	// Traceparent W3C Trace Context. One that can't be read is ignored.
+	Traceparent *Traceparent `json:"traceparent,omitempty"`
+}
+
+// ListQuarantineParams defines parameters for ListQuarantine.
+type ListQuarantineParams struct {
+	// Store The store.
+	Store *string `form:"store,omitempty" json:"store,omitempty"`
+
+	// Type The type of the transactions.
+	Type *string `form:"type,omitempty" json:"type,omitempty"`
+
+	// Stream The stream (UUID).
+	Stream *string `form:"stream,omitempty" json:"stream,omitempty"`
+
+	// Seq With stream: the transaction.
+	Seq *string `form:"seq,omitempty" json:"seq,omitempty"`
+
+	// Since Accepted from this time on (RFC 3339).
+	Since *string `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Before this time (RFC 3339).
+	Until *string `form:"until,omitempty" json:"until,omitempty"`
+
+	// Decided true: those that were decided about as well.
+	Decided *string `form:"decided,omitempty" json:"decided,omitempty"`
+
+	// Cursor next of the page before.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Limit How many at most, 1 to 1000; 100 by default.
+	Limit *string `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// XStoreId The store that the request speaks for.
+	XStoreId *Store `json:"X-Store-Id,omitempty"`
+
+	// XUserId The person who uses the app.
+	XUserId *User `json:"X-User-Id,omitempty"`
+
+	// XDeviceId The device that sends. A stream belongs to the device and store that began it.
+	XDeviceId *Device `json:"X-Device-Id,omitempty"`
+
+	// XSessionId The person's session in the app.
+	XSessionId *Session `json:"X-Session-Id,omitempty"`
+
+	// XAppVersion The app's version.
+	XAppVersion *AppVersion `json:"X-App-Version,omitempty"`
+
+	// Traceparent W3C Trace Context. One that can't be read is ignored.
+	Traceparent *Traceparent `json:"traceparent,omitempty"`
+}
+
+// ActOnQuarantineParams defines parameters for ActOnQuarantine.
+type ActOnQuarantineParams struct {
+	// XStoreId The store that the request speaks for.
+	XStoreId *Store `json:"X-Store-Id,omitempty"`
+
+	// XUserId The person who uses the app.
+	XUserId *User `json:"X-User-Id,omitempty"`
+
+	// XDeviceId The device that sends. A stream belongs to the device and store that began it.
+	XDeviceId *Device `json:"X-Device-Id,omitempty"`
+
+	// XSessionId The person's session in the app.
+	XSessionId *Session `json:"X-Session-Id,omitempty"`
+
+	// XAppVersion The app's version.
+	XAppVersion *AppVersion `json:"X-App-Version,omitempty"`
+
+	// Traceparent W3C Trace Context. One that can't be read is ignored.
+	Traceparent *Traceparent `json:"traceparent,omitempty"`
+}
+
 // GetStreamParams defines parameters for GetStream.
 type GetStreamParams struct {
 	// XStoreId The store that the request speaks for.
@@ -1237,6 +1845,43 @@ type GetBatchParams struct {
 	HoldfastQueue *Queue `json:"Holdfast-Queue,omitempty"`
 }
 
+// GetChangesParams defines parameters for GetChanges.
+type GetChangesParams struct {
+	// After The cursor of the last event that is known. Absent: from the beginning.
+	After *string `form:"after,omitempty" json:"after,omitempty"`
+
+	// Wait How many seconds to wait for something, 0 to 30.
+	Wait *string `form:"wait,omitempty" json:"wait,omitempty"`
+
+	// LastEventID Like after, for event streams; it goes before it.
+	LastEventID *string `json:"Last-Event-ID,omitempty"`
+
+	// XStoreId The store that the request speaks for.
+	XStoreId *Store `json:"X-Store-Id,omitempty"`
+
+	// XUserId The person who uses the app.
+	XUserId *User `json:"X-User-Id,omitempty"`
+
+	// XDeviceId The device that sends. A stream belongs to the device and store that began it.
+	XDeviceId *Device `json:"X-Device-Id,omitempty"`
+
+	// XSessionId The person's session in the app.
+	XSessionId *Session `json:"X-Session-Id,omitempty"`
+
+	// XAppVersion The app's version.
+	XAppVersion *AppVersion `json:"X-App-Version,omitempty"`
+
+	// Traceparent W3C Trace Context. One that can't be read is ignored.
+	Traceparent *Traceparent `json:"traceparent,omitempty"`
+
+	// HoldfastEpoch The last epoch that the client saw; treated like the body's `epoch`. A node whose history is older answers 503 `fenced`.
+	HoldfastEpoch *Epoch `json:"Holdfast-Epoch,omitempty"`
+
+	// HoldfastQueue The device's own queue: `depth=12, oldest=340` (transactions not yet accepted; seconds since the oldest was made). The gateway keeps the last one per
+	// stream. One that can't be read is ignored.
+	HoldfastQueue *Queue `json:"Holdfast-Queue,omitempty"`
+}
+
 // GetTransactionParams defines parameters for GetTransaction.
 type GetTransactionParams struct {
 	// XStoreId The store that the request speaks for.
@@ -1265,8 +1910,41 @@ type GetTransactionParams struct {
 	HoldfastQueue *Queue `json:"Holdfast-Queue,omitempty"`
 }
 
+// RepairTransactionParams defines parameters for RepairTransaction.
+type RepairTransactionParams struct {
+	// XStoreId The store that the request speaks for.
+	XStoreId *Store `json:"X-Store-Id,omitempty"`
+
+	// XUserId The person who uses the app.
+	XUserId *User `json:"X-User-Id,omitempty"`
+
+	// XDeviceId The device that sends. A stream belongs to the device and store that began it.
+	XDeviceId *Device `json:"X-Device-Id,omitempty"`
+
+	// XSessionId The person's session in the app.
+	XSessionId *Session `json:"X-Session-Id,omitempty"`
+
+	// XAppVersion The app's version.
+	XAppVersion *AppVersion `json:"X-App-Version,omitempty"`
+
+	// Traceparent W3C Trace Context. One that can't be read is ignored.
+	Traceparent *Traceparent `json:"traceparent,omitempty"`
+}
+
+// ActOnDeliveriesJSONRequestBody defines body for ActOnDeliveries for application/json ContentType.
+type ActOnDeliveriesJSONRequestBody = DeliveryAction
+
+// SendMessageJSONRequestBody defines body for SendMessage for application/json ContentType.
+type SendMessageJSONRequestBody = Message
+
+// ActOnQuarantineJSONRequestBody defines body for ActOnQuarantine for application/json ContentType.
+type ActOnQuarantineJSONRequestBody = QuarantineAction
+
 // SendBatchJSONRequestBody defines body for SendBatch for application/json ContentType.
 type SendBatchJSONRequestBody = Batch
+
+// RepairTransactionJSONRequestBody defines body for RepairTransaction for application/json ContentType.
+type RepairTransactionJSONRequestBody = Repair
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -1318,12 +1996,33 @@ type ServerInterface interface {
 	// GetAuditTimeline Tell a story in order
 	// (GET /v1/audit/timeline)
 	GetAuditTimeline(w http.ResponseWriter, r *http.Request, params GetAuditTimelineParams)
+	// ListDeliveries What stands where
+	// (GET /v1/deliveries)
+	ListDeliveries(w http.ResponseWriter, r *http.Request, params ListDeliveriesParams)
+	// ActOnDeliveries Retry, skip or give up deliveries
+	// (POST /v1/deliveries/actions)
+	ActOnDeliveries(w http.ResponseWriter, r *http.Request, params ActOnDeliveriesParams)
 	// GetHealth What the node knows of its parts
 	// (GET /v1/health)
 	GetHealth(w http.ResponseWriter, r *http.Request)
 	// GetLimits What one batch may hold
 	// (GET /v1/limits)
 	GetLimits(w http.ResponseWriter, r *http.Request)
+	// SendMessage Say something to a device, a store or a user
+	// (POST /v1/messages)
+	SendMessage(w http.ResponseWriter, r *http.Request, params SendMessageParams)
+	// ListPrefetch What an app should hold before it goes offline
+	// (GET /v1/prefetch)
+	ListPrefetch(w http.ResponseWriter, r *http.Request, params ListPrefetchParams)
+	// GetPrefetch Read a resource
+	// (GET /v1/prefetch/{sha256})
+	GetPrefetch(w http.ResponseWriter, r *http.Request, sha256 Sha256Path, params GetPrefetchParams)
+	// ListQuarantine What is set aside
+	// (GET /v1/quarantine)
+	ListQuarantine(w http.ResponseWriter, r *http.Request, params ListQuarantineParams)
+	// ActOnQuarantine Retry, skip or give up quarantined transactions
+	// (POST /v1/quarantine/actions)
+	ActOnQuarantine(w http.ResponseWriter, r *http.Request, params ActOnQuarantineParams)
 	// GetStream How far a stream has come
 	// (GET /v1/streams/{streamId})
 	GetStream(w http.ResponseWriter, r *http.Request, streamId StreamId, params GetStreamParams)
@@ -1336,9 +2035,15 @@ type ServerInterface interface {
 	// GetBatch Read a batch's answer back
 	// (GET /v1/streams/{streamId}/batches/{correlationId})
 	GetBatch(w http.ResponseWriter, r *http.Request, streamId StreamId, correlationId CorrelationIdPath, params GetBatchParams)
+	// GetChanges What became of a stream's transactions
+	// (GET /v1/streams/{streamId}/changes)
+	GetChanges(w http.ResponseWriter, r *http.Request, streamId StreamId, params GetChangesParams)
 	// GetTransaction Read one transaction back
 	// (GET /v1/streams/{streamId}/transactions/{seq})
 	GetTransaction(w http.ResponseWriter, r *http.Request, streamId StreamId, seq string, params GetTransactionParams)
+	// RepairTransaction Give a transaction another payload
+	// (POST /v1/streams/{streamId}/transactions/{seq}/repair)
+	RepairTransaction(w http.ResponseWriter, r *http.Request, streamId StreamId, seq string, params RepairTransactionParams)
 }
 
 // Unimplemented server implementation that returns http.StatusNotImplemented for each endpoint.
@@ -1441,6 +2146,18 @@ func (_ Unimplemented) GetAuditTimeline(w http.ResponseWriter, r *http.Request, 
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// ListDeliveries What stands where
+// (GET /v1/deliveries)
+func (_ Unimplemented) ListDeliveries(w http.ResponseWriter, r *http.Request, params ListDeliveriesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ActOnDeliveries Retry, skip or give up deliveries
+// (POST /v1/deliveries/actions)
+func (_ Unimplemented) ActOnDeliveries(w http.ResponseWriter, r *http.Request, params ActOnDeliveriesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // GetHealth What the node knows of its parts
 // (GET /v1/health)
 func (_ Unimplemented) GetHealth(w http.ResponseWriter, r *http.Request) {
@@ -1450,6 +2167,36 @@ func (_ Unimplemented) GetHealth(w http.ResponseWriter, r *http.Request) {
 // GetLimits What one batch may hold
 // (GET /v1/limits)
 func (_ Unimplemented) GetLimits(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// SendMessage Say something to a device, a store or a user
+// (POST /v1/messages)
+func (_ Unimplemented) SendMessage(w http.ResponseWriter, r *http.Request, params SendMessageParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListPrefetch What an app should hold before it goes offline
+// (GET /v1/prefetch)
+func (_ Unimplemented) ListPrefetch(w http.ResponseWriter, r *http.Request, params ListPrefetchParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// GetPrefetch Read a resource
+// (GET /v1/prefetch/{sha256})
+func (_ Unimplemented) GetPrefetch(w http.ResponseWriter, r *http.Request, sha256 Sha256Path, params GetPrefetchParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListQuarantine What is set aside
+// (GET /v1/quarantine)
+func (_ Unimplemented) ListQuarantine(w http.ResponseWriter, r *http.Request, params ListQuarantineParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ActOnQuarantine Retry, skip or give up quarantined transactions
+// (POST /v1/quarantine/actions)
+func (_ Unimplemented) ActOnQuarantine(w http.ResponseWriter, r *http.Request, params ActOnQuarantineParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1477,9 +2224,21 @@ func (_ Unimplemented) GetBatch(w http.ResponseWriter, r *http.Request, streamId
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// GetChanges What became of a stream's transactions
+// (GET /v1/streams/{streamId}/changes)
+func (_ Unimplemented) GetChanges(w http.ResponseWriter, r *http.Request, streamId StreamId, params GetChangesParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // GetTransaction Read one transaction back
 // (GET /v1/streams/{streamId}/transactions/{seq})
 func (_ Unimplemented) GetTransaction(w http.ResponseWriter, r *http.Request, streamId StreamId, seq string, params GetTransactionParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// RepairTransaction Give a transaction another payload
+// (POST /v1/streams/{streamId}/transactions/{seq}/repair)
+func (_ Unimplemented) RepairTransaction(w http.ResponseWriter, r *http.Request, streamId StreamId, seq string, params RepairTransactionParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -3555,6 +4314,421 @@ func (siw *ServerInterfaceWrapper) GetAuditTimeline(w http.ResponseWriter, r *ht
 	handler.ServeHTTP(w, r)
 }
 
+// ListDeliveries operation middleware
+func (siw *ServerInterfaceWrapper) ListDeliveries(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDeliveriesParams
+
+	// ------------- Optional query parameter "consumer" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "consumer", r.URL.Query(), &params.Consumer, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "consumer"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "consumer", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", r.URL.Query(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "status"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "status", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "store" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "store", r.URL.Query(), &params.Store, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "store"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "store", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", r.URL.Query(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "type"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "type", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "stream" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "stream", r.URL.Query(), &params.Stream, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "stream"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "stream", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "seq" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "seq", r.URL.Query(), &params.Seq, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "seq"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "seq", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "code" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "code", r.URL.Query(), &params.Code, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "code"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "code", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", r.URL.Query(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "since"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "since", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "until" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "until", r.URL.Query(), &params.Until, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "until"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "until", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Store-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Store-Id")]; found {
+		var XStoreId Store
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Store-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Store-Id", valueList[0], &XStoreId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Store-Id", Err: err})
+			return
+		}
+
+		params.XStoreId = &XStoreId
+
+	}
+
+	// ------------- Optional header parameter "X-User-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-User-Id")]; found {
+		var XUserId User
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-User-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-User-Id", valueList[0], &XUserId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-User-Id", Err: err})
+			return
+		}
+
+		params.XUserId = &XUserId
+
+	}
+
+	// ------------- Optional header parameter "X-Device-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Device-Id")]; found {
+		var XDeviceId Device
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Device-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Device-Id", valueList[0], &XDeviceId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Device-Id", Err: err})
+			return
+		}
+
+		params.XDeviceId = &XDeviceId
+
+	}
+
+	// ------------- Optional header parameter "X-Session-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Session-Id")]; found {
+		var XSessionId Session
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Session-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Session-Id", valueList[0], &XSessionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Session-Id", Err: err})
+			return
+		}
+
+		params.XSessionId = &XSessionId
+
+	}
+
+	// ------------- Optional header parameter "X-App-Version" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-App-Version")]; found {
+		var XAppVersion AppVersion
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-App-Version", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-App-Version", valueList[0], &XAppVersion, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-App-Version", Err: err})
+			return
+		}
+
+		params.XAppVersion = &XAppVersion
+
+	}
+
+	// ------------- Optional header parameter "traceparent" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("traceparent")]; found {
+		var Traceparent Traceparent
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "traceparent", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "traceparent", valueList[0], &Traceparent, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "traceparent", Err: err})
+			return
+		}
+
+		params.Traceparent = &Traceparent
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListDeliveries(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ActOnDeliveries operation middleware
+func (siw *ServerInterfaceWrapper) ActOnDeliveries(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ActOnDeliveriesParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Store-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Store-Id")]; found {
+		var XStoreId Store
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Store-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Store-Id", valueList[0], &XStoreId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Store-Id", Err: err})
+			return
+		}
+
+		params.XStoreId = &XStoreId
+
+	}
+
+	// ------------- Optional header parameter "X-User-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-User-Id")]; found {
+		var XUserId User
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-User-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-User-Id", valueList[0], &XUserId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-User-Id", Err: err})
+			return
+		}
+
+		params.XUserId = &XUserId
+
+	}
+
+	// ------------- Optional header parameter "X-Device-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Device-Id")]; found {
+		var XDeviceId Device
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Device-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Device-Id", valueList[0], &XDeviceId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Device-Id", Err: err})
+			return
+		}
+
+		params.XDeviceId = &XDeviceId
+
+	}
+
+	// ------------- Optional header parameter "X-Session-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Session-Id")]; found {
+		var XSessionId Session
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Session-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Session-Id", valueList[0], &XSessionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Session-Id", Err: err})
+			return
+		}
+
+		params.XSessionId = &XSessionId
+
+	}
+
+	// ------------- Optional header parameter "X-App-Version" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-App-Version")]; found {
+		var XAppVersion AppVersion
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-App-Version", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-App-Version", valueList[0], &XAppVersion, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-App-Version", Err: err})
+			return
+		}
+
+		params.XAppVersion = &XAppVersion
+
+	}
+
+	// ------------- Optional header parameter "traceparent" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("traceparent")]; found {
+		var Traceparent Traceparent
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "traceparent", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "traceparent", valueList[0], &Traceparent, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "traceparent", Err: err})
+			return
+		}
+
+		params.Traceparent = &Traceparent
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ActOnDeliveries(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetHealth operation middleware
 func (siw *ServerInterfaceWrapper) GetHealth(w http.ResponseWriter, r *http.Request) {
 
@@ -3574,6 +4748,882 @@ func (siw *ServerInterfaceWrapper) GetLimits(w http.ResponseWriter, r *http.Requ
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetLimits(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SendMessage operation middleware
+func (siw *ServerInterfaceWrapper) SendMessage(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SendMessageParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Correlation-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Correlation-Id")]; found {
+		var CorrelationId CorrelationId
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Correlation-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Correlation-Id", valueList[0], &CorrelationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Correlation-Id", Err: err})
+			return
+		}
+
+		params.CorrelationId = &CorrelationId
+
+	}
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Idempotency-Key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Idempotency-Key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	// ------------- Optional header parameter "X-Store-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Store-Id")]; found {
+		var XStoreId Store
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Store-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Store-Id", valueList[0], &XStoreId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Store-Id", Err: err})
+			return
+		}
+
+		params.XStoreId = &XStoreId
+
+	}
+
+	// ------------- Optional header parameter "X-User-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-User-Id")]; found {
+		var XUserId User
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-User-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-User-Id", valueList[0], &XUserId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-User-Id", Err: err})
+			return
+		}
+
+		params.XUserId = &XUserId
+
+	}
+
+	// ------------- Optional header parameter "X-Device-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Device-Id")]; found {
+		var XDeviceId Device
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Device-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Device-Id", valueList[0], &XDeviceId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Device-Id", Err: err})
+			return
+		}
+
+		params.XDeviceId = &XDeviceId
+
+	}
+
+	// ------------- Optional header parameter "X-Session-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Session-Id")]; found {
+		var XSessionId Session
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Session-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Session-Id", valueList[0], &XSessionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Session-Id", Err: err})
+			return
+		}
+
+		params.XSessionId = &XSessionId
+
+	}
+
+	// ------------- Optional header parameter "X-App-Version" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-App-Version")]; found {
+		var XAppVersion AppVersion
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-App-Version", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-App-Version", valueList[0], &XAppVersion, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-App-Version", Err: err})
+			return
+		}
+
+		params.XAppVersion = &XAppVersion
+
+	}
+
+	// ------------- Optional header parameter "traceparent" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("traceparent")]; found {
+		var Traceparent Traceparent
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "traceparent", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "traceparent", valueList[0], &Traceparent, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "traceparent", Err: err})
+			return
+		}
+
+		params.Traceparent = &Traceparent
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SendMessage(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListPrefetch operation middleware
+func (siw *ServerInterfaceWrapper) ListPrefetch(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListPrefetchParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Store-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Store-Id")]; found {
+		var XStoreId Store
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Store-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Store-Id", valueList[0], &XStoreId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Store-Id", Err: err})
+			return
+		}
+
+		params.XStoreId = &XStoreId
+
+	}
+
+	// ------------- Optional header parameter "X-User-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-User-Id")]; found {
+		var XUserId User
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-User-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-User-Id", valueList[0], &XUserId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-User-Id", Err: err})
+			return
+		}
+
+		params.XUserId = &XUserId
+
+	}
+
+	// ------------- Optional header parameter "X-Device-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Device-Id")]; found {
+		var XDeviceId Device
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Device-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Device-Id", valueList[0], &XDeviceId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Device-Id", Err: err})
+			return
+		}
+
+		params.XDeviceId = &XDeviceId
+
+	}
+
+	// ------------- Optional header parameter "X-Session-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Session-Id")]; found {
+		var XSessionId Session
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Session-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Session-Id", valueList[0], &XSessionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Session-Id", Err: err})
+			return
+		}
+
+		params.XSessionId = &XSessionId
+
+	}
+
+	// ------------- Optional header parameter "X-App-Version" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-App-Version")]; found {
+		var XAppVersion AppVersion
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-App-Version", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-App-Version", valueList[0], &XAppVersion, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-App-Version", Err: err})
+			return
+		}
+
+		params.XAppVersion = &XAppVersion
+
+	}
+
+	// ------------- Optional header parameter "traceparent" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("traceparent")]; found {
+		var Traceparent Traceparent
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "traceparent", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "traceparent", valueList[0], &Traceparent, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "traceparent", Err: err})
+			return
+		}
+
+		params.Traceparent = &Traceparent
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListPrefetch(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetPrefetch operation middleware
+func (siw *ServerInterfaceWrapper) GetPrefetch(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "sha256" -------------
+	var sha256 Sha256Path
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sha256", chi.URLParam(r, "sha256"), &sha256, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "sha256", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetPrefetchParams
+
+	// ------------- Optional query parameter "name" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "name", r.URL.Query(), &params.Name, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "name"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "name", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Range" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Range")]; found {
+		var Range Range
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Range", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Range", valueList[0], &Range, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Range", Err: err})
+			return
+		}
+
+		params.Range = &Range
+
+	}
+
+	// ------------- Optional header parameter "X-Store-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Store-Id")]; found {
+		var XStoreId Store
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Store-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Store-Id", valueList[0], &XStoreId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Store-Id", Err: err})
+			return
+		}
+
+		params.XStoreId = &XStoreId
+
+	}
+
+	// ------------- Optional header parameter "X-User-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-User-Id")]; found {
+		var XUserId User
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-User-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-User-Id", valueList[0], &XUserId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-User-Id", Err: err})
+			return
+		}
+
+		params.XUserId = &XUserId
+
+	}
+
+	// ------------- Optional header parameter "X-Device-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Device-Id")]; found {
+		var XDeviceId Device
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Device-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Device-Id", valueList[0], &XDeviceId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Device-Id", Err: err})
+			return
+		}
+
+		params.XDeviceId = &XDeviceId
+
+	}
+
+	// ------------- Optional header parameter "X-Session-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Session-Id")]; found {
+		var XSessionId Session
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Session-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Session-Id", valueList[0], &XSessionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Session-Id", Err: err})
+			return
+		}
+
+		params.XSessionId = &XSessionId
+
+	}
+
+	// ------------- Optional header parameter "X-App-Version" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-App-Version")]; found {
+		var XAppVersion AppVersion
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-App-Version", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-App-Version", valueList[0], &XAppVersion, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-App-Version", Err: err})
+			return
+		}
+
+		params.XAppVersion = &XAppVersion
+
+	}
+
+	// ------------- Optional header parameter "traceparent" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("traceparent")]; found {
+		var Traceparent Traceparent
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "traceparent", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "traceparent", valueList[0], &Traceparent, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "traceparent", Err: err})
+			return
+		}
+
+		params.Traceparent = &Traceparent
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetPrefetch(w, r, sha256, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListQuarantine operation middleware
+func (siw *ServerInterfaceWrapper) ListQuarantine(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListQuarantineParams
+
+	// ------------- Optional query parameter "store" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "store", r.URL.Query(), &params.Store, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "store"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "store", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", r.URL.Query(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "type"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "type", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "stream" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "stream", r.URL.Query(), &params.Stream, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "stream"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "stream", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "seq" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "seq", r.URL.Query(), &params.Seq, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "seq"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "seq", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", r.URL.Query(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "since"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "since", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "until" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "until", r.URL.Query(), &params.Until, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "until"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "until", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "decided" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "decided", r.URL.Query(), &params.Decided, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "decided"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "decided", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Store-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Store-Id")]; found {
+		var XStoreId Store
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Store-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Store-Id", valueList[0], &XStoreId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Store-Id", Err: err})
+			return
+		}
+
+		params.XStoreId = &XStoreId
+
+	}
+
+	// ------------- Optional header parameter "X-User-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-User-Id")]; found {
+		var XUserId User
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-User-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-User-Id", valueList[0], &XUserId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-User-Id", Err: err})
+			return
+		}
+
+		params.XUserId = &XUserId
+
+	}
+
+	// ------------- Optional header parameter "X-Device-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Device-Id")]; found {
+		var XDeviceId Device
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Device-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Device-Id", valueList[0], &XDeviceId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Device-Id", Err: err})
+			return
+		}
+
+		params.XDeviceId = &XDeviceId
+
+	}
+
+	// ------------- Optional header parameter "X-Session-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Session-Id")]; found {
+		var XSessionId Session
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Session-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Session-Id", valueList[0], &XSessionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Session-Id", Err: err})
+			return
+		}
+
+		params.XSessionId = &XSessionId
+
+	}
+
+	// ------------- Optional header parameter "X-App-Version" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-App-Version")]; found {
+		var XAppVersion AppVersion
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-App-Version", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-App-Version", valueList[0], &XAppVersion, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-App-Version", Err: err})
+			return
+		}
+
+		params.XAppVersion = &XAppVersion
+
+	}
+
+	// ------------- Optional header parameter "traceparent" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("traceparent")]; found {
+		var Traceparent Traceparent
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "traceparent", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "traceparent", valueList[0], &Traceparent, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "traceparent", Err: err})
+			return
+		}
+
+		params.Traceparent = &Traceparent
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListQuarantine(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ActOnQuarantine operation middleware
+func (siw *ServerInterfaceWrapper) ActOnQuarantine(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ActOnQuarantineParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Store-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Store-Id")]; found {
+		var XStoreId Store
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Store-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Store-Id", valueList[0], &XStoreId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Store-Id", Err: err})
+			return
+		}
+
+		params.XStoreId = &XStoreId
+
+	}
+
+	// ------------- Optional header parameter "X-User-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-User-Id")]; found {
+		var XUserId User
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-User-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-User-Id", valueList[0], &XUserId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-User-Id", Err: err})
+			return
+		}
+
+		params.XUserId = &XUserId
+
+	}
+
+	// ------------- Optional header parameter "X-Device-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Device-Id")]; found {
+		var XDeviceId Device
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Device-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Device-Id", valueList[0], &XDeviceId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Device-Id", Err: err})
+			return
+		}
+
+		params.XDeviceId = &XDeviceId
+
+	}
+
+	// ------------- Optional header parameter "X-Session-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Session-Id")]; found {
+		var XSessionId Session
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Session-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Session-Id", valueList[0], &XSessionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Session-Id", Err: err})
+			return
+		}
+
+		params.XSessionId = &XSessionId
+
+	}
+
+	// ------------- Optional header parameter "X-App-Version" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-App-Version")]; found {
+		var XAppVersion AppVersion
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-App-Version", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-App-Version", valueList[0], &XAppVersion, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-App-Version", Err: err})
+			return
+		}
+
+		params.XAppVersion = &XAppVersion
+
+	}
+
+	// ------------- Optional header parameter "traceparent" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("traceparent")]; found {
+		var Traceparent Traceparent
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "traceparent", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "traceparent", valueList[0], &Traceparent, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "traceparent", Err: err})
+			return
+		}
+
+		params.Traceparent = &Traceparent
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ActOnQuarantine(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -4420,6 +6470,234 @@ func (siw *ServerInterfaceWrapper) GetBatch(w http.ResponseWriter, r *http.Reque
 	handler.ServeHTTP(w, r)
 }
 
+// GetChanges operation middleware
+func (siw *ServerInterfaceWrapper) GetChanges(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "streamId" -------------
+	var streamId StreamId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "streamId", chi.URLParam(r, "streamId"), &streamId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "streamId", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetChangesParams
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", r.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "after", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "wait" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "wait", r.URL.Query(), &params.Wait, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "wait"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "wait", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Last-Event-ID", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Last-Event-ID", Err: err})
+			return
+		}
+
+		params.LastEventID = &LastEventID
+
+	}
+
+	// ------------- Optional header parameter "X-Store-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Store-Id")]; found {
+		var XStoreId Store
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Store-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Store-Id", valueList[0], &XStoreId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Store-Id", Err: err})
+			return
+		}
+
+		params.XStoreId = &XStoreId
+
+	}
+
+	// ------------- Optional header parameter "X-User-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-User-Id")]; found {
+		var XUserId User
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-User-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-User-Id", valueList[0], &XUserId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-User-Id", Err: err})
+			return
+		}
+
+		params.XUserId = &XUserId
+
+	}
+
+	// ------------- Optional header parameter "X-Device-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Device-Id")]; found {
+		var XDeviceId Device
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Device-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Device-Id", valueList[0], &XDeviceId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Device-Id", Err: err})
+			return
+		}
+
+		params.XDeviceId = &XDeviceId
+
+	}
+
+	// ------------- Optional header parameter "X-Session-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Session-Id")]; found {
+		var XSessionId Session
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Session-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Session-Id", valueList[0], &XSessionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Session-Id", Err: err})
+			return
+		}
+
+		params.XSessionId = &XSessionId
+
+	}
+
+	// ------------- Optional header parameter "X-App-Version" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-App-Version")]; found {
+		var XAppVersion AppVersion
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-App-Version", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-App-Version", valueList[0], &XAppVersion, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-App-Version", Err: err})
+			return
+		}
+
+		params.XAppVersion = &XAppVersion
+
+	}
+
+	// ------------- Optional header parameter "traceparent" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("traceparent")]; found {
+		var Traceparent Traceparent
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "traceparent", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "traceparent", valueList[0], &Traceparent, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "traceparent", Err: err})
+			return
+		}
+
+		params.Traceparent = &Traceparent
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Epoch" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Epoch")]; found {
+		var HoldfastEpoch Epoch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Epoch", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Epoch", valueList[0], &HoldfastEpoch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Epoch", Err: err})
+			return
+		}
+
+		params.HoldfastEpoch = &HoldfastEpoch
+
+	}
+
+	// ------------- Optional header parameter "Holdfast-Queue" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Queue")]; found {
+		var HoldfastQueue Queue
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Holdfast-Queue", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Queue", valueList[0], &HoldfastQueue, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Holdfast-Queue", Err: err})
+			return
+		}
+
+		params.HoldfastQueue = &HoldfastQueue
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetChanges(w, r, streamId, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetTransaction operation middleware
 func (siw *ServerInterfaceWrapper) GetTransaction(w http.ResponseWriter, r *http.Request) {
 
@@ -4612,6 +6890,160 @@ func (siw *ServerInterfaceWrapper) GetTransaction(w http.ResponseWriter, r *http
 	handler.ServeHTTP(w, r)
 }
 
+// RepairTransaction operation middleware
+func (siw *ServerInterfaceWrapper) RepairTransaction(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "streamId" -------------
+	var streamId StreamId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "streamId", chi.URLParam(r, "streamId"), &streamId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "streamId", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "seq" -------------
+	var seq string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "seq", chi.URLParam(r, "seq"), &seq, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "seq", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RepairTransactionParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "X-Store-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Store-Id")]; found {
+		var XStoreId Store
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Store-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Store-Id", valueList[0], &XStoreId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Store-Id", Err: err})
+			return
+		}
+
+		params.XStoreId = &XStoreId
+
+	}
+
+	// ------------- Optional header parameter "X-User-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-User-Id")]; found {
+		var XUserId User
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-User-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-User-Id", valueList[0], &XUserId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-User-Id", Err: err})
+			return
+		}
+
+		params.XUserId = &XUserId
+
+	}
+
+	// ------------- Optional header parameter "X-Device-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Device-Id")]; found {
+		var XDeviceId Device
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Device-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Device-Id", valueList[0], &XDeviceId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Device-Id", Err: err})
+			return
+		}
+
+		params.XDeviceId = &XDeviceId
+
+	}
+
+	// ------------- Optional header parameter "X-Session-Id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-Session-Id")]; found {
+		var XSessionId Session
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-Session-Id", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-Session-Id", valueList[0], &XSessionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-Session-Id", Err: err})
+			return
+		}
+
+		params.XSessionId = &XSessionId
+
+	}
+
+	// ------------- Optional header parameter "X-App-Version" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-App-Version")]; found {
+		var XAppVersion AppVersion
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-App-Version", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-App-Version", valueList[0], &XAppVersion, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-App-Version", Err: err})
+			return
+		}
+
+		params.XAppVersion = &XAppVersion
+
+	}
+
+	// ------------- Optional header parameter "traceparent" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("traceparent")]; found {
+		var Traceparent Traceparent
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "traceparent", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "traceparent", valueList[0], &Traceparent, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "traceparent", Err: err})
+			return
+		}
+
+		params.Traceparent = &Traceparent
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RepairTransaction(w, r, streamId, seq, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 type UnescapedCookieParamError struct {
 	ParamName string
 	Err       error
@@ -4762,6 +7194,33 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Put(options.BaseURL+"/v1/attachments/{sha256}", wrapper.PutAttachment)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/streams/{streamId}/changes", wrapper.GetChanges)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/streams/{streamId}/transactions/{seq}/repair", wrapper.RepairTransaction)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/deliveries", wrapper.ListDeliveries)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/deliveries/actions", wrapper.ActOnDeliveries)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/quarantine", wrapper.ListQuarantine)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/quarantine/actions", wrapper.ActOnQuarantine)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/messages", wrapper.SendMessage)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/prefetch", wrapper.ListPrefetch)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/prefetch/{sha256}", wrapper.GetPrefetch)
+	})
+	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/audit/events", wrapper.GetAuditEvents)
 	})
 	r.Group(func(r chi.Router) {
@@ -4822,6 +7281,15 @@ type CorrelationIdReusedApplicationProblemPlusJSONResponse struct {
 	Headers CorrelationIdReusedResponseHeaders
 }
 
+type CursorExpiredResponseHeaders struct {
+	HoldfastProtocol string
+}
+type CursorExpiredApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers CursorExpiredResponseHeaders
+}
+
 type DigestMismatchResponseHeaders struct {
 	HoldfastProtocol string
 }
@@ -4876,6 +7344,15 @@ type InvalidRequestApplicationProblemPlusJSONResponse struct {
 	Headers InvalidRequestResponseHeaders
 }
 
+type NotApplicableResponseHeaders struct {
+	HoldfastProtocol string
+}
+type NotApplicableApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers NotApplicableResponseHeaders
+}
+
 type NotFoundResponseHeaders struct {
 	HoldfastProtocol string
 }
@@ -4912,6 +7389,15 @@ type RequestTimeoutApplicationProblemPlusJSONResponse struct {
 	Body Problem
 
 	Headers RequestTimeoutResponseHeaders
+}
+
+type SchemaViolationResponseHeaders struct {
+	HoldfastProtocol string
+}
+type SchemaViolationApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers SchemaViolationResponseHeaders
 }
 
 type TooLargeResponseHeaders struct {
@@ -7460,6 +9946,362 @@ func (response GetAuditTimeline503ApplicationProblemPlusJSONResponse) VisitGetAu
 	return err
 }
 
+type ListDeliveriesRequestObject struct {
+	Params ListDeliveriesParams
+}
+
+type ListDeliveriesResponseObject interface {
+	VisitListDeliveriesResponse(w http.ResponseWriter) error
+}
+
+type ListDeliveries200ResponseHeaders struct {
+	HoldfastProtocol string
+}
+
+type ListDeliveries200JSONResponse struct {
+	Body    DeliveryPage
+	Headers ListDeliveries200ResponseHeaders
+}
+
+func (response ListDeliveries200JSONResponse) VisitListDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeliveries400ApplicationProblemPlusJSONResponse struct {
+	InvalidRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListDeliveries400ApplicationProblemPlusJSONResponse) VisitListDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeliveries401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response ListDeliveries401ApplicationProblemPlusJSONResponse) VisitListDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeliveries403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListDeliveries403ApplicationProblemPlusJSONResponse) VisitListDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeliveries429ApplicationProblemPlusJSONResponse struct {
+	RateLimitedApplicationProblemPlusJSONResponse
+}
+
+func (response ListDeliveries429ApplicationProblemPlusJSONResponse) VisitListDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeliveries431ApplicationProblemPlusJSONResponse struct {
+	HeadersTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ListDeliveries431ApplicationProblemPlusJSONResponse) VisitListDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(431)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeliveries500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response ListDeliveries500ApplicationProblemPlusJSONResponse) VisitListDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeliveries503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListDeliveries503ApplicationProblemPlusJSONResponse) VisitListDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActOnDeliveriesRequestObject struct {
+	Params ActOnDeliveriesParams
+	Body   *ActOnDeliveriesJSONRequestBody
+}
+
+type ActOnDeliveriesResponseObject interface {
+	VisitActOnDeliveriesResponse(w http.ResponseWriter) error
+}
+
+type ActOnDeliveries200ResponseHeaders struct {
+	HoldfastProtocol string
+}
+
+type ActOnDeliveries200JSONResponse struct {
+	Body    ActionResult
+	Headers ActOnDeliveries200ResponseHeaders
+}
+
+func (response ActOnDeliveries200JSONResponse) VisitActOnDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActOnDeliveries400ApplicationProblemPlusJSONResponse struct {
+	InvalidRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ActOnDeliveries400ApplicationProblemPlusJSONResponse) VisitActOnDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActOnDeliveries401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response ActOnDeliveries401ApplicationProblemPlusJSONResponse) VisitActOnDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActOnDeliveries403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ActOnDeliveries403ApplicationProblemPlusJSONResponse) VisitActOnDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActOnDeliveries408ApplicationProblemPlusJSONResponse struct {
+	RequestTimeoutApplicationProblemPlusJSONResponse
+}
+
+func (response ActOnDeliveries408ApplicationProblemPlusJSONResponse) VisitActOnDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActOnDeliveries413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ActOnDeliveries413ApplicationProblemPlusJSONResponse) VisitActOnDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActOnDeliveries415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response ActOnDeliveries415ApplicationProblemPlusJSONResponse) VisitActOnDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActOnDeliveries429ApplicationProblemPlusJSONResponse struct {
+	RateLimitedApplicationProblemPlusJSONResponse
+}
+
+func (response ActOnDeliveries429ApplicationProblemPlusJSONResponse) VisitActOnDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActOnDeliveries431ApplicationProblemPlusJSONResponse struct {
+	HeadersTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ActOnDeliveries431ApplicationProblemPlusJSONResponse) VisitActOnDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(431)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActOnDeliveries500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response ActOnDeliveries500ApplicationProblemPlusJSONResponse) VisitActOnDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActOnDeliveries503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ActOnDeliveries503ApplicationProblemPlusJSONResponse) VisitActOnDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetHealthRequestObject struct {
 }
 
@@ -7679,6 +10521,966 @@ type GetLimits503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetLimits503ApplicationProblemPlusJSONResponse) VisitGetLimitsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendMessageRequestObject struct {
+	Params SendMessageParams
+	Body   *SendMessageJSONRequestBody
+}
+
+type SendMessageResponseObject interface {
+	VisitSendMessageResponse(w http.ResponseWriter) error
+}
+
+type SendMessage201ResponseHeaders struct {
+	HoldfastProtocol string
+}
+
+type SendMessage201JSONResponse struct {
+	Body    MessageId
+	Headers SendMessage201ResponseHeaders
+}
+
+func (response SendMessage201JSONResponse) VisitSendMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendMessage400ApplicationProblemPlusJSONResponse struct {
+	InvalidRequestApplicationProblemPlusJSONResponse
+}
+
+func (response SendMessage400ApplicationProblemPlusJSONResponse) VisitSendMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendMessage401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response SendMessage401ApplicationProblemPlusJSONResponse) VisitSendMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendMessage403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response SendMessage403ApplicationProblemPlusJSONResponse) VisitSendMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendMessage408ApplicationProblemPlusJSONResponse struct {
+	RequestTimeoutApplicationProblemPlusJSONResponse
+}
+
+func (response SendMessage408ApplicationProblemPlusJSONResponse) VisitSendMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendMessage413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response SendMessage413ApplicationProblemPlusJSONResponse) VisitSendMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendMessage415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response SendMessage415ApplicationProblemPlusJSONResponse) VisitSendMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendMessage429ApplicationProblemPlusJSONResponse struct {
+	RateLimitedApplicationProblemPlusJSONResponse
+}
+
+func (response SendMessage429ApplicationProblemPlusJSONResponse) VisitSendMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendMessage431ApplicationProblemPlusJSONResponse struct {
+	HeadersTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response SendMessage431ApplicationProblemPlusJSONResponse) VisitSendMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(431)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendMessage500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response SendMessage500ApplicationProblemPlusJSONResponse) VisitSendMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SendMessage503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response SendMessage503ApplicationProblemPlusJSONResponse) VisitSendMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrefetchRequestObject struct {
+	Params ListPrefetchParams
+}
+
+type ListPrefetchResponseObject interface {
+	VisitListPrefetchResponse(w http.ResponseWriter) error
+}
+
+type ListPrefetch200ResponseHeaders struct {
+	HoldfastProtocol string
+}
+
+type ListPrefetch200JSONResponse struct {
+	Body    PrefetchList
+	Headers ListPrefetch200ResponseHeaders
+}
+
+func (response ListPrefetch200JSONResponse) VisitListPrefetchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrefetch400ApplicationProblemPlusJSONResponse struct {
+	InvalidRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrefetch400ApplicationProblemPlusJSONResponse) VisitListPrefetchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrefetch401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrefetch401ApplicationProblemPlusJSONResponse) VisitListPrefetchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrefetch403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrefetch403ApplicationProblemPlusJSONResponse) VisitListPrefetchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrefetch429ApplicationProblemPlusJSONResponse struct {
+	RateLimitedApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrefetch429ApplicationProblemPlusJSONResponse) VisitListPrefetchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrefetch431ApplicationProblemPlusJSONResponse struct {
+	HeadersTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrefetch431ApplicationProblemPlusJSONResponse) VisitListPrefetchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(431)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrefetch500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrefetch500ApplicationProblemPlusJSONResponse) VisitListPrefetchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPrefetch503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListPrefetch503ApplicationProblemPlusJSONResponse) VisitListPrefetchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrefetchRequestObject struct {
+	Sha256 Sha256Path `json:"sha256"`
+	Params GetPrefetchParams
+}
+
+type GetPrefetchResponseObject interface {
+	VisitGetPrefetchResponse(w http.ResponseWriter) error
+}
+
+type GetPrefetch200ResponseHeaders struct {
+	AcceptRanges        string
+	CacheControl        string
+	ETag                string
+	HoldfastProtocol    string
+	ReprDigest          string
+	XContentTypeOptions string
+}
+
+type GetPrefetch200AsteriskResponse struct {
+	Body          io.Reader
+	Headers       GetPrefetch200ResponseHeaders
+	ContentType   string
+	ContentLength int64
+}
+
+func (response GetPrefetch200AsteriskResponse) VisitGetPrefetchResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", response.ContentType)
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.Header().Set("Accept-Ranges", fmt.Sprint(response.Headers.AcceptRanges))
+	w.Header().Set("Cache-Control", fmt.Sprint(response.Headers.CacheControl))
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Repr-Digest", fmt.Sprint(response.Headers.ReprDigest))
+	w.Header().Set("X-Content-Type-Options", fmt.Sprint(response.Headers.XContentTypeOptions))
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetPrefetch206ResponseHeaders struct {
+	ETag             string
+	HoldfastProtocol string
+	ReprDigest       string
+}
+
+type GetPrefetch206AsteriskResponse struct {
+	Body          io.Reader
+	Headers       GetPrefetch206ResponseHeaders
+	ContentType   string
+	ContentLength int64
+}
+
+func (response GetPrefetch206AsteriskResponse) VisitGetPrefetchResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", response.ContentType)
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Repr-Digest", fmt.Sprint(response.Headers.ReprDigest))
+	w.WriteHeader(206)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetPrefetch304ResponseHeaders struct {
+	HoldfastProtocol string
+}
+
+type GetPrefetch304Response struct {
+	Headers GetPrefetch304ResponseHeaders
+}
+
+func (response GetPrefetch304Response) VisitGetPrefetchResponse(w http.ResponseWriter) error {
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetPrefetch400ApplicationProblemPlusJSONResponse struct {
+	InvalidRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrefetch400ApplicationProblemPlusJSONResponse) VisitGetPrefetchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrefetch401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrefetch401ApplicationProblemPlusJSONResponse) VisitGetPrefetchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrefetch403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrefetch403ApplicationProblemPlusJSONResponse) VisitGetPrefetchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrefetch404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrefetch404ApplicationProblemPlusJSONResponse) VisitGetPrefetchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrefetch416ApplicationProblemPlusJSONResponse struct {
+	RangeNotSatisfiableApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrefetch416ApplicationProblemPlusJSONResponse) VisitGetPrefetchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Content-Range", fmt.Sprint(response.Headers.ContentRange))
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(416)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrefetch429ApplicationProblemPlusJSONResponse struct {
+	RateLimitedApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrefetch429ApplicationProblemPlusJSONResponse) VisitGetPrefetchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrefetch431ApplicationProblemPlusJSONResponse struct {
+	HeadersTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrefetch431ApplicationProblemPlusJSONResponse) VisitGetPrefetchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(431)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrefetch500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrefetch500ApplicationProblemPlusJSONResponse) VisitGetPrefetchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPrefetch503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetPrefetch503ApplicationProblemPlusJSONResponse) VisitGetPrefetchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListQuarantineRequestObject struct {
+	Params ListQuarantineParams
+}
+
+type ListQuarantineResponseObject interface {
+	VisitListQuarantineResponse(w http.ResponseWriter) error
+}
+
+type ListQuarantine200ResponseHeaders struct {
+	HoldfastProtocol string
+}
+
+type ListQuarantine200JSONResponse struct {
+	Body    QuarantinePage
+	Headers ListQuarantine200ResponseHeaders
+}
+
+func (response ListQuarantine200JSONResponse) VisitListQuarantineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListQuarantine400ApplicationProblemPlusJSONResponse struct {
+	InvalidRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListQuarantine400ApplicationProblemPlusJSONResponse) VisitListQuarantineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListQuarantine401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response ListQuarantine401ApplicationProblemPlusJSONResponse) VisitListQuarantineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListQuarantine403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListQuarantine403ApplicationProblemPlusJSONResponse) VisitListQuarantineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListQuarantine429ApplicationProblemPlusJSONResponse struct {
+	RateLimitedApplicationProblemPlusJSONResponse
+}
+
+func (response ListQuarantine429ApplicationProblemPlusJSONResponse) VisitListQuarantineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListQuarantine431ApplicationProblemPlusJSONResponse struct {
+	HeadersTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ListQuarantine431ApplicationProblemPlusJSONResponse) VisitListQuarantineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(431)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListQuarantine500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response ListQuarantine500ApplicationProblemPlusJSONResponse) VisitListQuarantineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListQuarantine503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListQuarantine503ApplicationProblemPlusJSONResponse) VisitListQuarantineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActOnQuarantineRequestObject struct {
+	Params ActOnQuarantineParams
+	Body   *ActOnQuarantineJSONRequestBody
+}
+
+type ActOnQuarantineResponseObject interface {
+	VisitActOnQuarantineResponse(w http.ResponseWriter) error
+}
+
+type ActOnQuarantine200ResponseHeaders struct {
+	HoldfastProtocol string
+}
+
+type ActOnQuarantine200JSONResponse struct {
+	Body    ActionResult
+	Headers ActOnQuarantine200ResponseHeaders
+}
+
+func (response ActOnQuarantine200JSONResponse) VisitActOnQuarantineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActOnQuarantine400ApplicationProblemPlusJSONResponse struct {
+	InvalidRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ActOnQuarantine400ApplicationProblemPlusJSONResponse) VisitActOnQuarantineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActOnQuarantine401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response ActOnQuarantine401ApplicationProblemPlusJSONResponse) VisitActOnQuarantineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActOnQuarantine403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ActOnQuarantine403ApplicationProblemPlusJSONResponse) VisitActOnQuarantineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActOnQuarantine408ApplicationProblemPlusJSONResponse struct {
+	RequestTimeoutApplicationProblemPlusJSONResponse
+}
+
+func (response ActOnQuarantine408ApplicationProblemPlusJSONResponse) VisitActOnQuarantineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActOnQuarantine413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ActOnQuarantine413ApplicationProblemPlusJSONResponse) VisitActOnQuarantineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActOnQuarantine415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response ActOnQuarantine415ApplicationProblemPlusJSONResponse) VisitActOnQuarantineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActOnQuarantine429ApplicationProblemPlusJSONResponse struct {
+	RateLimitedApplicationProblemPlusJSONResponse
+}
+
+func (response ActOnQuarantine429ApplicationProblemPlusJSONResponse) VisitActOnQuarantineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActOnQuarantine431ApplicationProblemPlusJSONResponse struct {
+	HeadersTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ActOnQuarantine431ApplicationProblemPlusJSONResponse) VisitActOnQuarantineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(431)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActOnQuarantine500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response ActOnQuarantine500ApplicationProblemPlusJSONResponse) VisitActOnQuarantineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ActOnQuarantine503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ActOnQuarantine503ApplicationProblemPlusJSONResponse) VisitActOnQuarantineResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -8486,6 +12288,230 @@ func (response GetBatch503ApplicationProblemPlusJSONResponse) VisitGetBatchRespo
 	return err
 }
 
+type GetChangesRequestObject struct {
+	StreamId StreamId `json:"streamId"`
+	Params   GetChangesParams
+}
+
+type GetChangesResponseObject interface {
+	VisitGetChangesResponse(w http.ResponseWriter) error
+}
+
+type GetChanges200ResponseHeaders struct {
+	HoldfastAcceptedThrough int
+	HoldfastDurableThrough  int
+	HoldfastEpoch           int
+	HoldfastProtocol        string
+}
+
+type GetChanges200JSONResponse struct {
+	Body    Changes
+	Headers GetChanges200ResponseHeaders
+}
+
+func (response GetChanges200JSONResponse) VisitGetChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Holdfast-Accepted-Through", fmt.Sprint(response.Headers.HoldfastAcceptedThrough))
+	w.Header().Set("Holdfast-Durable-Through", fmt.Sprint(response.Headers.HoldfastDurableThrough))
+	w.Header().Set("Holdfast-Epoch", fmt.Sprint(response.Headers.HoldfastEpoch))
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetChanges200TexteventStreamResponse struct {
+	Body          io.Reader
+	Headers       GetChanges200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetChanges200TexteventStreamResponse) VisitGetChangesResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.Header().Set("Holdfast-Accepted-Through", fmt.Sprint(response.Headers.HoldfastAcceptedThrough))
+	w.Header().Set("Holdfast-Durable-Through", fmt.Sprint(response.Headers.HoldfastDurableThrough))
+	w.Header().Set("Holdfast-Epoch", fmt.Sprint(response.Headers.HoldfastEpoch))
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type GetChanges400ApplicationProblemPlusJSONResponse struct {
+	InvalidRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetChanges400ApplicationProblemPlusJSONResponse) VisitGetChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetChanges401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response GetChanges401ApplicationProblemPlusJSONResponse) VisitGetChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetChanges403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetChanges403ApplicationProblemPlusJSONResponse) VisitGetChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetChanges410ApplicationProblemPlusJSONResponse struct {
+	CursorExpiredApplicationProblemPlusJSONResponse
+}
+
+func (response GetChanges410ApplicationProblemPlusJSONResponse) VisitGetChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(410)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetChanges429ApplicationProblemPlusJSONResponse struct {
+	RateLimitedApplicationProblemPlusJSONResponse
+}
+
+func (response GetChanges429ApplicationProblemPlusJSONResponse) VisitGetChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetChanges431ApplicationProblemPlusJSONResponse struct {
+	HeadersTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response GetChanges431ApplicationProblemPlusJSONResponse) VisitGetChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(431)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetChanges500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response GetChanges500ApplicationProblemPlusJSONResponse) VisitGetChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetChanges503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetChanges503ApplicationProblemPlusJSONResponse) VisitGetChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetTransactionRequestObject struct {
 	StreamId StreamId `json:"streamId"`
 	Seq      string   `json:"seq"`
@@ -8684,6 +12710,263 @@ func (response GetTransaction503ApplicationProblemPlusJSONResponse) VisitGetTran
 	return err
 }
 
+type RepairTransactionRequestObject struct {
+	StreamId StreamId `json:"streamId"`
+	Seq      string   `json:"seq"`
+	Params   RepairTransactionParams
+	Body     *RepairTransactionJSONRequestBody
+}
+
+type RepairTransactionResponseObject interface {
+	VisitRepairTransactionResponse(w http.ResponseWriter) error
+}
+
+type RepairTransaction200ResponseHeaders struct {
+	HoldfastProtocol string
+}
+
+type RepairTransaction200JSONResponse struct {
+	Body    ActionResult
+	Headers RepairTransaction200ResponseHeaders
+}
+
+func (response RepairTransaction200JSONResponse) VisitRepairTransactionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RepairTransaction400ApplicationProblemPlusJSONResponse struct {
+	InvalidRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RepairTransaction400ApplicationProblemPlusJSONResponse) VisitRepairTransactionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RepairTransaction401ApplicationProblemPlusJSONResponse struct {
+	UnauthenticatedApplicationProblemPlusJSONResponse
+}
+
+func (response RepairTransaction401ApplicationProblemPlusJSONResponse) VisitRepairTransactionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RepairTransaction403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RepairTransaction403ApplicationProblemPlusJSONResponse) VisitRepairTransactionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RepairTransaction404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RepairTransaction404ApplicationProblemPlusJSONResponse) VisitRepairTransactionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RepairTransaction408ApplicationProblemPlusJSONResponse struct {
+	RequestTimeoutApplicationProblemPlusJSONResponse
+}
+
+func (response RepairTransaction408ApplicationProblemPlusJSONResponse) VisitRepairTransactionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(408)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RepairTransaction409ApplicationProblemPlusJSONResponse struct {
+	NotApplicableApplicationProblemPlusJSONResponse
+}
+
+func (response RepairTransaction409ApplicationProblemPlusJSONResponse) VisitRepairTransactionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RepairTransaction413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response RepairTransaction413ApplicationProblemPlusJSONResponse) VisitRepairTransactionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RepairTransaction415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response RepairTransaction415ApplicationProblemPlusJSONResponse) VisitRepairTransactionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RepairTransaction422ApplicationProblemPlusJSONResponse struct {
+	SchemaViolationApplicationProblemPlusJSONResponse
+}
+
+func (response RepairTransaction422ApplicationProblemPlusJSONResponse) VisitRepairTransactionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RepairTransaction429ApplicationProblemPlusJSONResponse struct {
+	RateLimitedApplicationProblemPlusJSONResponse
+}
+
+func (response RepairTransaction429ApplicationProblemPlusJSONResponse) VisitRepairTransactionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RepairTransaction431ApplicationProblemPlusJSONResponse struct {
+	HeadersTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response RepairTransaction431ApplicationProblemPlusJSONResponse) VisitRepairTransactionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(431)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RepairTransaction500ApplicationProblemPlusJSONResponse struct {
+	InternalApplicationProblemPlusJSONResponse
+}
+
+func (response RepairTransaction500ApplicationProblemPlusJSONResponse) VisitRepairTransactionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RepairTransaction503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RepairTransaction503ApplicationProblemPlusJSONResponse) VisitRepairTransactionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Holdfast-Protocol", fmt.Sprint(response.Headers.HoldfastProtocol))
+	w.Header().Set("Retry-After", fmt.Sprint(response.Headers.RetryAfter))
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// GetDocs The reference page
@@ -8734,12 +13017,33 @@ type StrictServerInterface interface {
 	// GetAuditTimeline Tell a story in order
 	// (GET /v1/audit/timeline)
 	GetAuditTimeline(ctx context.Context, request GetAuditTimelineRequestObject) (GetAuditTimelineResponseObject, error)
+	// ListDeliveries What stands where
+	// (GET /v1/deliveries)
+	ListDeliveries(ctx context.Context, request ListDeliveriesRequestObject) (ListDeliveriesResponseObject, error)
+	// ActOnDeliveries Retry, skip or give up deliveries
+	// (POST /v1/deliveries/actions)
+	ActOnDeliveries(ctx context.Context, request ActOnDeliveriesRequestObject) (ActOnDeliveriesResponseObject, error)
 	// GetHealth What the node knows of its parts
 	// (GET /v1/health)
 	GetHealth(ctx context.Context, request GetHealthRequestObject) (GetHealthResponseObject, error)
 	// GetLimits What one batch may hold
 	// (GET /v1/limits)
 	GetLimits(ctx context.Context, request GetLimitsRequestObject) (GetLimitsResponseObject, error)
+	// SendMessage Say something to a device, a store or a user
+	// (POST /v1/messages)
+	SendMessage(ctx context.Context, request SendMessageRequestObject) (SendMessageResponseObject, error)
+	// ListPrefetch What an app should hold before it goes offline
+	// (GET /v1/prefetch)
+	ListPrefetch(ctx context.Context, request ListPrefetchRequestObject) (ListPrefetchResponseObject, error)
+	// GetPrefetch Read a resource
+	// (GET /v1/prefetch/{sha256})
+	GetPrefetch(ctx context.Context, request GetPrefetchRequestObject) (GetPrefetchResponseObject, error)
+	// ListQuarantine What is set aside
+	// (GET /v1/quarantine)
+	ListQuarantine(ctx context.Context, request ListQuarantineRequestObject) (ListQuarantineResponseObject, error)
+	// ActOnQuarantine Retry, skip or give up quarantined transactions
+	// (POST /v1/quarantine/actions)
+	ActOnQuarantine(ctx context.Context, request ActOnQuarantineRequestObject) (ActOnQuarantineResponseObject, error)
 	// GetStream How far a stream has come
 	// (GET /v1/streams/{streamId})
 	GetStream(ctx context.Context, request GetStreamRequestObject) (GetStreamResponseObject, error)
@@ -8752,9 +13056,15 @@ type StrictServerInterface interface {
 	// GetBatch Read a batch's answer back
 	// (GET /v1/streams/{streamId}/batches/{correlationId})
 	GetBatch(ctx context.Context, request GetBatchRequestObject) (GetBatchResponseObject, error)
+	// GetChanges What became of a stream's transactions
+	// (GET /v1/streams/{streamId}/changes)
+	GetChanges(ctx context.Context, request GetChangesRequestObject) (GetChangesResponseObject, error)
 	// GetTransaction Read one transaction back
 	// (GET /v1/streams/{streamId}/transactions/{seq})
 	GetTransaction(ctx context.Context, request GetTransactionRequestObject) (GetTransactionResponseObject, error)
+	// RepairTransaction Give a transaction another payload
+	// (POST /v1/streams/{streamId}/transactions/{seq}/repair)
+	RepairTransaction(ctx context.Context, request RepairTransactionRequestObject) (RepairTransactionResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error)
@@ -9214,6 +13524,65 @@ func (sh *strictHandler) GetAuditTimeline(w http.ResponseWriter, r *http.Request
 	}
 }
 
+// ListDeliveries operation middleware
+func (sh *strictHandler) ListDeliveries(w http.ResponseWriter, r *http.Request, params ListDeliveriesParams) {
+	var request ListDeliveriesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDeliveries(ctx, request.(ListDeliveriesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDeliveries")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListDeliveriesResponseObject); ok {
+		if err := validResponse.VisitListDeliveriesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ActOnDeliveries operation middleware
+func (sh *strictHandler) ActOnDeliveries(w http.ResponseWriter, r *http.Request, params ActOnDeliveriesParams) {
+	var request ActOnDeliveriesRequestObject
+
+	request.Params = params
+
+	var body ActOnDeliveriesJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ActOnDeliveries(ctx, request.(ActOnDeliveriesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ActOnDeliveries")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ActOnDeliveriesResponseObject); ok {
+		if err := validResponse.VisitActOnDeliveriesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetHealth operation middleware
 func (sh *strictHandler) GetHealth(w http.ResponseWriter, r *http.Request) {
 	var request GetHealthRequestObject
@@ -9255,6 +13624,151 @@ func (sh *strictHandler) GetLimits(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetLimitsResponseObject); ok {
 		if err := validResponse.VisitGetLimitsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SendMessage operation middleware
+func (sh *strictHandler) SendMessage(w http.ResponseWriter, r *http.Request, params SendMessageParams) {
+	var request SendMessageRequestObject
+
+	request.Params = params
+
+	var body SendMessageJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SendMessage(ctx, request.(SendMessageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SendMessage")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SendMessageResponseObject); ok {
+		if err := validResponse.VisitSendMessageResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListPrefetch operation middleware
+func (sh *strictHandler) ListPrefetch(w http.ResponseWriter, r *http.Request, params ListPrefetchParams) {
+	var request ListPrefetchRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPrefetch(ctx, request.(ListPrefetchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPrefetch")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListPrefetchResponseObject); ok {
+		if err := validResponse.VisitListPrefetchResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetPrefetch operation middleware
+func (sh *strictHandler) GetPrefetch(w http.ResponseWriter, r *http.Request, sha256 Sha256Path, params GetPrefetchParams) {
+	var request GetPrefetchRequestObject
+
+	request.Sha256 = sha256
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPrefetch(ctx, request.(GetPrefetchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPrefetch")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetPrefetchResponseObject); ok {
+		if err := validResponse.VisitGetPrefetchResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListQuarantine operation middleware
+func (sh *strictHandler) ListQuarantine(w http.ResponseWriter, r *http.Request, params ListQuarantineParams) {
+	var request ListQuarantineRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListQuarantine(ctx, request.(ListQuarantineRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListQuarantine")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListQuarantineResponseObject); ok {
+		if err := validResponse.VisitListQuarantineResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ActOnQuarantine operation middleware
+func (sh *strictHandler) ActOnQuarantine(w http.ResponseWriter, r *http.Request, params ActOnQuarantineParams) {
+	var request ActOnQuarantineRequestObject
+
+	request.Params = params
+
+	var body ActOnQuarantineJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ActOnQuarantine(ctx, request.(ActOnQuarantineRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ActOnQuarantine")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ActOnQuarantineResponseObject); ok {
+		if err := validResponse.VisitActOnQuarantineResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -9378,6 +13892,33 @@ func (sh *strictHandler) GetBatch(w http.ResponseWriter, r *http.Request, stream
 	}
 }
 
+// GetChanges operation middleware
+func (sh *strictHandler) GetChanges(w http.ResponseWriter, r *http.Request, streamId StreamId, params GetChangesParams) {
+	var request GetChangesRequestObject
+
+	request.StreamId = streamId
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetChanges(ctx, request.(GetChangesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetChanges")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetChangesResponseObject); ok {
+		if err := validResponse.VisitGetChangesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetTransaction operation middleware
 func (sh *strictHandler) GetTransaction(w http.ResponseWriter, r *http.Request, streamId StreamId, seq string, params GetTransactionParams) {
 	var request GetTransactionRequestObject
@@ -9399,6 +13940,41 @@ func (sh *strictHandler) GetTransaction(w http.ResponseWriter, r *http.Request, 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetTransactionResponseObject); ok {
 		if err := validResponse.VisitGetTransactionResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RepairTransaction operation middleware
+func (sh *strictHandler) RepairTransaction(w http.ResponseWriter, r *http.Request, streamId StreamId, seq string, params RepairTransactionParams) {
+	var request RepairTransactionRequestObject
+
+	request.StreamId = streamId
+	request.Seq = seq
+	request.Params = params
+
+	var body RepairTransactionJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RepairTransaction(ctx, request.(RepairTransactionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RepairTransaction")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RepairTransactionResponseObject); ok {
+		if err := validResponse.VisitRepairTransactionResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

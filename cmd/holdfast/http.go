@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -64,6 +65,7 @@ func (n *node) makeHandler() (http.Handler, error) {
 	}
 	server, err := api.New(api.Config{
 		Attachments: attachmentsPort{n.attachments}, Uploads: uploads,
+		Desk: n.desk, Prefetch: n.prefetch, Stopping: n.stopping,
 		Streams: countedStreams{n.gateway, n.metrics}, Audit: n.auditLog, Admission: countedAdmission{admission, n.metrics}, Metrics: n.metrics, Health: healthPort{n}, Logger: n.log,
 		Limits: api.Limits{
 			MaxBytes: int64(limits.MaxBytes), MaxTransactions: int(limits.MaxTransactions), MaxFileBytes: int64(n.settings.Attachments.MaxBytes),
@@ -83,7 +85,7 @@ func (n *node) makeHandler() (http.Handler, error) {
 	r.MethodNotAllowed(api.MethodNotAllowed(r))
 	r.Group(func(r chi.Router) {
 		r.Use(
-			unless(isProbe, middleware.InFlight(int(limits.Requests))), middleware.Authenticate(countedAuthenticator{authenticator, n.metrics}, server.Access),
+			unless(waitsLong, middleware.InFlight(int(limits.Requests))), middleware.Authenticate(countedAuthenticator{authenticator, n.metrics}, server.Access),
 			unless(withoutBody(server), middleware.JSONBody), unless(withoutBody(server), bodies.Handler),
 		)
 		server.Register(r)
@@ -108,6 +110,12 @@ func unless(some func(*http.Request) bool, mw func(http.Handler) http.Handler) f
 // isProbe says whether whoever looks after the process asks. It must be answered
 // however much there is to do, and comes too often to be logged.
 func isProbe(r *http.Request) bool { return r.URL.Path == "/healthz" || r.URL.Path == "/readyz" }
+
+// waitsLong says whether a request is not counted among those that run: probes, and devices that wait for changes, which have
+// a limit of their own.
+func waitsLong(r *http.Request) bool {
+	return isProbe(r) || strings.HasPrefix(r.URL.Path, "/v1/streams/") && strings.HasSuffix(r.URL.Path, "/changes")
+}
 
 // isWatcher says whether somebody asks who comes all the time and is in no trace.
 func isWatcher(r *http.Request) bool { return isProbe(r) || r.URL.Path == "/metrics" }
@@ -178,10 +186,19 @@ func (h healthPort) Health() api.HealthReport {
 			}
 		}
 	}
+	consumers := map[string]string{}
+	for name, err := range h.n.deliveries.Health() {
+		if consumers[name] = string(health.Up); err != nil {
+			consumers[name] = string(health.Down)
+			if state == health.Up {
+				state = health.Degraded
+			}
+		}
+	}
 	return api.HealthReport{
 		State: string(state), Name: "holdfast", ID: h.n.id, Ring: h.n.settings.Ring,
 		Database: string(r.Database), Cache: string(r.Cache),
-		Objects: objects, Consumers: map[string]string{},
+		Objects: objects, Consumers: consumers,
 	}
 }
 

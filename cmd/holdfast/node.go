@@ -7,13 +7,16 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/sirupsen/logrus"
 
+	"github.com/holdfast-sync/holdfast/api"
 	"github.com/holdfast-sync/holdfast/attachment"
 	"github.com/holdfast-sync/holdfast/audit"
+	"github.com/holdfast-sync/holdfast/delivery"
 	"github.com/holdfast-sync/holdfast/fastpath/memory"
 	"github.com/holdfast-sync/holdfast/fastpath/redis"
 	"github.com/holdfast-sync/holdfast/internal/health"
@@ -44,6 +47,12 @@ type node struct {
 	sites    *sites.Sites
 
 	attachments *attachment.Service
+	schemas     gateway.Schemas
+	deliveries  *delivery.Machine
+	desk        *delivery.Desk
+	prefetch    api.Prefetch // nil without
+	// listening is what hears of the database's notices.
+	listening sync.WaitGroup
 	health      *health.Checker
 	drain       *middleware.Drain
 	server      *http.Server
@@ -70,7 +79,7 @@ func newNode(s *settings.Settings, logger *logrus.Logger) (*node, error) {
 	n.watched = &watchedStore{lateStore: n.store, n: n}
 	n.life, n.end = context.WithCancel(context.Background())
 	n.stopping, n.stop = context.WithCancel(n.life)
-	for _, make := range []func() error{n.makeTracer, n.makeMetrics, n.makeAudit, n.makeGateway, n.makeHealth, n.makeAttachments, n.makeServer, n.pushMetrics} {
+	for _, make := range []func() error{n.makeTracer, n.makeMetrics, n.makeAudit, n.makeGateway, n.makeHealth, n.makeAttachments, n.makeDeliveries, n.makePrefetch, n.makeServer, n.pushMetrics} {
 		if err := make(); err != nil {
 			n.close()
 			return nil, err
@@ -98,9 +107,10 @@ func (n *node) makeGateway() error {
 	if err != nil {
 		return err
 	}
+	n.schemas = registry
 	n.gateway, err = gateway.New(gateway.Config{
 		Store: n.watched, Hints: hints, Hinted: n.hinted, Schemas: registry, Logger: n.log, Recorder: n.recorder, Redact: n.scanner.Append, Node: n.id,
-		Copies: int(n.settings.Attachments.Copies),
+		Copies: int(n.settings.Attachments.Copies), Delivering: func() bool { return len(n.deliveries.Names()) > 0 }, MaxWaiting: int(n.settings.Changes.MaxWaiting),
 	})
 	if err != nil {
 		return err
@@ -221,6 +231,7 @@ func (n *node) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeWithin)
 	defer cancel()
 	n.end()
+	defer n.listening.Wait()
 	for i := len(n.ends) - 1; i >= 0; i-- {
 		if err := n.ends[i](ctx); err != nil {
 			n.log.WithError(err).Warn("a part did not end well")

@@ -43,6 +43,10 @@ func (n *node) state() metrics.State {
 	for site, err := range n.sites.Health() {
 		s.Components["objects:"+site] = err == nil
 	}
+	for consumer, err := range n.deliveries.Health() {
+		s.Components["consumer:"+consumer] = err == nil
+	}
+	s.ChangesWaiting = n.gateway.Waiting()
 	if n.headsDropped != nil {
 		s.HeadsDropped = n.headsDropped()
 	}
@@ -66,6 +70,9 @@ func storeLoad(l store.Load) *metrics.StoreLoad {
 // grouped counts a commit.
 func (n *node) grouped(g store.Group) {
 	n.metrics.GroupWritten(g.Batches, g.Transactions, g.Took, g.Err == nil)
+	if g.Err == nil && g.Batches > 0 {
+		n.deliveries.Wake()
+	}
 }
 
 // hinted counts what a remembered head was worth.

@@ -25,13 +25,15 @@ type ServeCmd struct {
 	LogLevel  *string `placeholder:"LEVEL" help:"debug, info, warn or error (HOLDFAST_LOG_LEVEL)."`
 	Output    string  `enum:"auto,text,json" default:"auto" help:"text: a log for people, and a curl line to try; json: a log for machines; auto: text on a terminal, else json."`
 	ReadyFile string  `placeholder:"FILE" help:"Write the address to this file once requests are served."`
+	// hangups ask for the consumers to be read anew.
+	hangups chan os.Signal
 }
 
 // Help is shown below the flags.
 func (ServeCmd) Help() string {
 	return `Without settings it runs on one file in ./holdfast-data and listens on 127.0.0.1:8080. The database need not be there at
 the start: until it is, /readyz says 503. SIGTERM and SIGINT drain: what runs is finished, the rest is refused
-with 503; a second signal ends it at once. Exit code 0 when everything was finished, else 1.
+with 503; a second signal ends it at once. SIGHUP reads the consumers of the configuration file anew. Exit code 0 when everything was finished, else 1.
 
 Examples:
   holdfast serve
@@ -61,6 +63,9 @@ func (c *ServeCmd) Run(con *console) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
+	c.hangups = make(chan os.Signal, 1)
+	signal.Notify(c.hangups, syscall.SIGHUP)
+	defer signal.Stop(c.hangups)
 	return c.serve(con, s, logger, signals)
 }
 
@@ -117,9 +122,12 @@ func (c *ServeCmd) serve(con *console, s *settings.Settings, logger *logrus.Logg
 			if err := n.startSealing(); err != nil {
 				return err
 			}
+			n.startDeliveries()
 			if err := c.announce(con, s, logger, address); err != nil {
 				return err
 			}
+		case <-c.hangups:
+			n.reload(c.sources(con, c.flags()...))
 		case err := <-served: // never while nobody asked it to stop
 			return failed("the listener failed: %w", err)
 		case got := <-signals:

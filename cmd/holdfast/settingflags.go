@@ -37,6 +37,11 @@ func given(flags ...flagOf) []settings.Flag {
 
 // load merges every source of settings.
 func (f settingFlags) load(con *console, more ...settings.Flag) (*settings.Settings, error) {
+	return settings.Load(f.sources(con, more...))
+}
+
+// sources are the places that settings come from.
+func (f settingFlags) sources(con *console, more ...settings.Flag) settings.Sources {
 	flags := append(f.named(), more...)
 	keys := make([]string, 0, len(f.Set))
 	for key := range f.Set {
@@ -46,5 +51,5 @@ func (f settingFlags) load(con *console, more ...settings.Flag) (*settings.Setti
 	for _, key := range keys {
 		flags = append(flags, settings.Flag{Key: key, Name: "--set " + key, Text: f.Set[key]})
 	}
-	return settings.Load(settings.Sources{Config: f.ConfigFile, Flags: flags, Environ: con.environ})
+	return settings.Sources{Config: f.ConfigFile, Flags: flags, Environ: con.environ}
 }

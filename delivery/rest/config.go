@@ -26,6 +26,7 @@ type Config struct {
 	URL         string            // a template; scheme and host are literal
 	Method      string            // default POST
 	Headers     map[string]string // templates
+	HeaderFiles map[string]string // a secret each, in a file
 	Body        string            // a template; empty: the envelope
 	ContentType string            // default application/json
 	// Reference is the JSON path (RFC 9535) of the reference number in the answer; empty: none is read.
@@ -124,6 +125,11 @@ func (s *Sender) parseTemplates() error {
 			return err
 		}
 		s.headers[name] = t
+	}
+	for name, path := range s.cfg.HeaderFiles {
+		if _, err := secret(path); err != nil {
+			return fmt.Errorf("headerFiles: %s: %w", name, err)
+		}
 	}
 	if s.cfg.Body == "" {
 		return nil

@@ -74,6 +74,13 @@ func (s *Sender) request(ctx context.Context, c *delivery.Call) (*http.Request, 
 		}
 		req.Header.Set(name, value)
 	}
+	for name, path := range s.cfg.HeaderFiles {
+		value, err := secret(path)
+		if err != nil {
+			return nil, err
+		}
+		req.Header.Set(name, value)
+	}
 	return req, s.authorize(ctx, req)
 }
 

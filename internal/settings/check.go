@@ -15,7 +15,7 @@ import (
 func (s *Settings) check() error {
 	for _, check := range []func() error{
 		s.checkListen, s.checkDataDir, s.checkDatabase, s.checkRedis, s.checkNames,
-		s.checkUnsupported, s.checkAudit, s.checkAuth, s.checkLimits, s.checkAttachments, s.checkSchemas, s.checkMetrics, s.checkGraphite, s.checkTracing,
+		s.checkUnsupported, s.checkAudit, s.checkAuth, s.checkLimits, s.checkAttachments, s.checkSchemas, s.checkMetrics, s.checkGraphite, s.checkTracing, s.checkConsumers,
 	} {
 		if err := check(); err != nil {
 			return err

@@ -34,6 +34,12 @@ func (s *Settings) show(f *field) string {
 	if types, ok := value.([]SchemaType); ok {
 		return showTypes(types)
 	}
+	switch list := value.(type) {
+	case []Consumer:
+		return shown(list, func(c Consumer) string { return c.Name + "(" + c.Kind + ")" })
+	case []PrefetchResource:
+		return shown(list, func(r PrefetchResource) string { return r.Name })
+	}
 	text := fmt.Sprint(value)
 	switch {
 	case !f.secret:
@@ -42,6 +48,14 @@ func (s *Settings) show(f *field) string {
 		return maskStores(text)
 	}
 	return MaskURL(text)
+}
+
+func shown[T any](all []T, show func(T) string) string {
+	parts := make([]string, len(all))
+	for i := range all {
+		parts[i] = show(all[i])
+	}
+	return strings.Join(parts, ",")
 }
 
 func showTypes(types []SchemaType) string {

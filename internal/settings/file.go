@@ -110,8 +110,23 @@ func keys() []string {
 	return out
 }
 
-// list reads schemas.types.
+// list reads a setting that is a list.
 func (f *file) list(key string, n *yaml.Node) error {
+	var err error
+	var all any
+	switch key {
+	case "consumers":
+		all, err = listOf[Consumer](f, key, n)
+	case "prefetch.resources":
+		all, err = listOf[PrefetchResource](f, key, n)
+	default:
+		return f.schemaTypes(key, n)
+	}
+	f.values[key] = given{list: all, origin: f.at(n)}
+	return err
+}
+
+func (f *file) schemaTypes(key string, n *yaml.Node) error {
 	if n.Kind != yaml.SequenceNode {
 		return f.at(n).wrong(key, "must be a list of type, version and file")
 	}

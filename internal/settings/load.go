@@ -17,7 +17,7 @@ const DefaultFile = "holdfast.yaml"
 // given is a value as somebody gave it.
 type given struct {
 	text   string
-	list   []SchemaType // of schemas.types
+	list   any // of a setting that is a list
 	origin origin
 }
 

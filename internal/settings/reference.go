@@ -28,7 +28,7 @@ schemas:
     - { type: pick.completed, version: 3, file: schemas/pick-completed-3.json }
 ` + "```" + `
 
-Every setting but ` + "`schemas.types`" + ` can also be given by ` + "`--set NAME=VALUE`" + `. A variable with an empty value counts as not
+Every setting but the lists ` + "`schemas.types`, `consumers` and `prefetch.resources`" + ` can also be given by ` + "`--set NAME=VALUE`" + `. A variable with an empty value counts as not
 given. A secret can be kept in a file of its own: the variable's name with ` + "`_FILE`" + ` behind it names that file.
 
 | setting | environment | default | meaning |

@@ -28,6 +28,10 @@ type Settings struct {
 	Audit           Audit       `koanf:"audit"`
 	Metrics         Metrics     `koanf:"metrics"`
 	Tracing         Tracing     `koanf:"tracing"`
+	Deliveries      Deliveries  `koanf:"deliveries"`
+	Changes         Changes     `koanf:"changes"`
+	Prefetch        Prefetch    `koanf:"prefetch"`
+	Consumers       []Consumer  `koanf:"consumers" doc:"The systems that accepted transactions are delivered to: see docs/operate/consumers.md. Only in the file; read anew on SIGHUP."`
 
 	// File is the configuration file that was read; empty when there was none.
 	File string `koanf:"-"`
@@ -106,6 +110,16 @@ type Log struct {
 	Level     string `koanf:"level" default:"info" enum:"debug,info,warn,error" doc:"The least important level that is logged: debug, info, warn or error."`
 	Format    string `koanf:"format" default:"auto" enum:"auto,json,text" doc:"json, text, or auto: text on a terminal, else json."`
 	Libraries string `koanf:"libraries" default:"warn" enum:"debug,info,warn,error" doc:"The least important level that libraries may log at, whatever log.level is: at their most talkative they dump what goes over the wire."`
+}
+
+// Deliveries say how nodes share the work.
+type Deliveries struct {
+	Lease time.Duration `koanf:"lease" default:"30s" min:"100ms" max:"1h" doc:"How long a delivery that a node has begun belongs to it when the node does not speak any more; then another one takes it over."`
+}
+
+// Changes bound the devices that wait for news.
+type Changes struct {
+	MaxWaiting int64 `koanf:"maxWaiting" default:"10000" min:"1" max:"1000000" doc:"The most devices that wait for changes at this node; beyond it they are answered overloaded."`
 }
 
 // Redaction adds to what is masked in logs, audit details and by holdfast redact.
