@@ -30,8 +30,8 @@ func (l *Library) lookAround(ctx context.Context) error {
 		return err
 	}
 	defer root.Close()
-	names, err := filesBelow(ctx, root)
-	if err != nil && !errors.Is(err, errNaming) {
+	names, misnamed, err := filesBelow(ctx, root)
+	if err != nil {
 		return err
 	}
 	seen := map[string]bool{}
@@ -44,7 +44,7 @@ func (l *Library) lookAround(ctx context.Context) error {
 		}
 	}
 	l.withdraw(seen)
-	return err
+	return misnamed
 }
 
 // takeBelow takes one file; what is no regular one is passed over.
@@ -57,9 +57,9 @@ func (l *Library) takeBelow(ctx context.Context, root *os.Root, name string, see
 	l.noteLocal(ctx, name, fresh, err)
 }
 
-// filesBelow are the names of what may be resources. Folders that links lead to are not followed.
-func filesBelow(ctx context.Context, root *os.Root) (names []string, err error) {
-	var bad error
+// filesBelow are the names of what may be resources. Folders that links lead to are not followed. Names that can't be
+// those of resources harm nothing but themselves.
+func filesBelow(ctx context.Context, root *os.Root) (names []string, misnamed, err error) {
 	err = fs.WalkDir(root.FS(), directoryName, func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -71,7 +71,7 @@ func filesBelow(ctx context.Context, root *os.Root) (names []string, err error) 
 		case d.IsDir() || !visible(d) || d.Type()&^fs.ModeSymlink != 0:
 			return nil
 		case !validName(name):
-			bad = errNaming
+			misnamed = errNaming
 			return nil
 		case len(names) == maxFiles:
 			return errTooMany
@@ -79,5 +79,5 @@ func filesBelow(ctx context.Context, root *os.Root) (names []string, err error) 
 		names = append(names, name)
 		return nil
 	})
-	return names, errors.Join(err, bad)
+	return names, misnamed, err
 }
