@@ -101,6 +101,9 @@ func (l *Library) write(x *index) error {
 	if err != nil {
 		return err
 	}
+	if err := os.MkdirAll(l.cfg.Cache, 0o700); err != nil { // somebody may have removed it
+		return err
+	}
 	f, err := os.CreateTemp(l.cfg.Cache, beside)
 	if err != nil {
 		return err
