@@ -172,6 +172,9 @@ func (l *Library) whole(name string, v indexedVersion) (Entry, error) {
 		return Entry{}, fmt.Errorf("%w: its name is none", errDamaged)
 	}
 	r, err := l.shelf.open(digest)
+	if errors.Is(err, errDamaged) {
+		l.shelf.remove(digest) // it must not be in the way of a good one
+	}
 	if err != nil {
 		return Entry{}, err
 	}
