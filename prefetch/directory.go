@@ -37,14 +37,13 @@ func (l *Library) lookAround(ctx context.Context) error {
 	seen := map[string]bool{}
 	for _, name := range names {
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return errors.Join(ctx.Err(), l.tidy()) // what was seen is saved
 		}
 		if l.sources[name] == nil {
 			l.takeBelow(ctx, root, name, seen)
 		}
 	}
-	l.withdraw(seen)
-	return misnamed
+	return errors.Join(l.withdraw(seen), misnamed)
 }
 
 // takeBelow takes one file; what is no regular one is passed over.

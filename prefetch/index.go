@@ -36,34 +36,35 @@ type indexedVersion struct {
 	UpdatedAt   time.Time `json:"updated_at"`
 }
 
-// save writes the index when it is not what is on disk, and then removes dropped files that no name has any more. The
-// caller holds writing.
-func (l *Library) save(dropped ...holdfast.Hash) error {
+// save writes the index when it is not what is on disk, and then removes dropped files that no name has any more: never
+// before, or a crash between would leave names without files. The caller holds writing.
+func (l *Library) save() error {
 	l.mu.RLock()
 	dirty, content := l.dirty, l.indexed()
 	l.mu.RUnlock()
 	if dirty {
 		if err := cacheError(l.write(content)); err != nil {
-			return err // what was dropped stays until New sweeps
+			return err
 		}
 		l.mu.Lock()
 		l.dirty = false // nobody else sets it: the caller holds writing
 		l.mu.Unlock()
 	}
-	l.removeUnnamed(dropped)
+	l.removeDropped()
 	return nil
 }
 
-func (l *Library) removeUnnamed(dropped []holdfast.Hash) {
-	if len(dropped) == 0 {
+func (l *Library) removeDropped() {
+	if len(l.dropped) == 0 {
 		return
 	}
 	named := l.named()
-	for _, digest := range dropped {
-		if !named[digest] { // two names may have the same octets
+	for _, digest := range l.dropped {
+		if !named[digest] { // it may have come back, or be another name's too
 			l.shelf.remove(digest)
 		}
 	}
+	l.dropped = nil
 }
 
 // indexed is what is to be written; nil when it is on disk already.

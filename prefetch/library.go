@@ -44,7 +44,8 @@ type Library struct {
 
 	// writing is held where files get their names, are removed, and the index is written. It is taken before mu.
 	writing sync.Mutex
-	mu      sync.RWMutex // held for a moment only, never over a file or a network
+	dropped []holdfast.Hash // what may be removed when the index is saved; of who holds writing
+	mu      sync.RWMutex    // held for a moment only, never over a file or a network
 	names   map[string]*title
 	health  map[string]error
 	dirty   bool // the index on disk is not names

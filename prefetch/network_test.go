@@ -194,7 +194,7 @@ func (s *server) config(t testing.TB, to io.Writer, seen *events) prefetch.Confi
 	logger.SetLevel(logrus.TraceLevel)
 	return prefetch.Config{
 		Resources: []prefetch.Resource{{Name: "app.bin", URL: s.secretly(t)}}, Cache: t.TempDir(), Refresh: time.Hour,
-		Patience: 200 * time.Millisecond, MaxBytes: 1000, Logger: logger, Changed: seen.changed,
+		Patience: 2 * time.Second, MaxBytes: 1000, Logger: logger, Changed: seen.changed,
 	}
 }
 

@@ -47,15 +47,19 @@ func (l *Library) current(name string) (Entry, title) {
 }
 
 // publish makes a draft the current version of its name. It can be opened from the moment it can be listed; when the
-// error is the index's, it is both, but may have to be fetched again after a restart.
+// error is the index's, it is both, but may have to be fetched again after a restart. The index of the folder's files is
+// saved at the end of a look: there may be thousands.
 func (l *Library) publish(d *draft, found taken) error {
 	l.writing.Lock()
 	defer l.writing.Unlock()
 	if err := l.shelf.keep(d); err != nil {
 		return err
 	}
-	dropped := l.enter(found)
-	return l.save(dropped...)
+	l.enter(found)
+	if found.directory {
+		return nil
+	}
+	return l.save()
 }
 
 // confirm notes that the current version is still what the source has. It says whether that is so.
@@ -65,12 +69,15 @@ func (l *Library) confirm(found taken) (bool, error) {
 	if now, _ := l.current(found.Name); now.SHA256 != found.SHA256 || now.Name == "" {
 		return false, nil // it was found damaged meanwhile
 	}
-	dropped := l.enter(found)
-	return true, l.save(dropped...)
+	l.enter(found)
+	if found.directory {
+		return true, nil
+	}
+	return true, l.save()
 }
 
-// enter puts a version in front and returns the digests that no longer belong to the name.
-func (l *Library) enter(found taken) (dropped []holdfast.Hash) {
+// enter puts a version in front, and drops what is behind those that are kept. The caller holds writing.
+func (l *Library) enter(found taken) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t := l.names[found.Name]
@@ -84,12 +91,11 @@ func (l *Library) enter(found taken) (dropped []holdfast.Hash) {
 	}
 	versions := append([]Entry{found.Entry}, slices.DeleteFunc(slices.Clone(t.versions), func(e Entry) bool { return e.SHA256 == found.SHA256 })...)
 	for _, e := range versions[min(kept, len(versions)):] {
-		dropped = append(dropped, e.SHA256)
+		l.dropped = append(l.dropped, e.SHA256)
 	}
 	versions = versions[:min(kept, len(versions))]
 	l.dirty = l.dirty || !slices.Equal(versions, t.versions) || t.from != found.from || t.directory != found.directory || !t.gone.IsZero()
 	*t = title{versions: versions, from: found.from, directory: found.directory, print: found.print}
-	return dropped
 }
 
 // forget drops octets that turned out to be damaged, so that they are fetched again and not only asked for. They
@@ -101,7 +107,8 @@ func (l *Library) forget(digest holdfast.Hash) {
 		return
 	}
 	names := l.strike(digest)
-	_ = l.save(digest) // what can't be saved now is noticed again when it is read
+	l.dropped = append(l.dropped, digest)
+	_ = l.save() // what can't be saved now is noticed again when it is read
 	for _, name := range names {
 		l.cfg.Logger.WithField("resource", name).Warn("a file in the prefetch cache is damaged; it is fetched again")
 		l.cfg.Changed(name, Damaged)
@@ -124,8 +131,8 @@ func (l *Library) strike(digest holdfast.Hash) (names []string) {
 	return names
 }
 
-// withdraw takes the files of Directory off the list that a look did not see.
-func (l *Library) withdraw(seen map[string]bool) {
+// withdraw takes the files of Directory off the list that a look did not see, and saves what it saw.
+func (l *Library) withdraw(seen map[string]bool) error {
 	l.writing.Lock()
 	defer l.writing.Unlock()
 	var gone []string
@@ -142,10 +149,10 @@ func (l *Library) withdraw(seen map[string]bool) {
 		}
 	}
 	l.mu.Unlock()
-	_ = l.save() // else after the next look
 	for _, name := range gone {
 		l.cfg.Changed(name, Gone)
 	}
+	return l.save()
 }
 
 // goneFor is how long what is no longer listed can be opened: who listed it before may still be fetching.
@@ -155,17 +162,16 @@ const goneFor = time.Hour
 func (l *Library) tidy() error {
 	l.writing.Lock()
 	defer l.writing.Unlock()
-	var dropped []holdfast.Hash
 	l.mu.Lock()
 	for name, t := range l.names {
 		if !t.gone.IsZero() && l.cfg.Now().Sub(t.gone) >= goneFor {
 			for _, e := range t.versions {
-				dropped = append(dropped, e.SHA256)
+				l.dropped = append(l.dropped, e.SHA256)
 			}
 			delete(l.names, name)
 			l.dirty = true
 		}
 	}
 	l.mu.Unlock()
-	return l.save(dropped...)
+	return l.save()
 }

@@ -267,3 +267,5 @@ func damage(t testing.TB, cache, octets string) {
 
 // big is longer than what is verified at a time.
 func big(seed string) string { return strings.Repeat(seed+"0123456789", 20_000) }
+
+func remove(path string) { _ = os.Remove(path) }
