@@ -71,7 +71,7 @@ type plainReader struct {
 // Read reads.
 func (p plainReader) Read(b []byte) (int, error) {
 	n, err := p.r.Read(b)
-	if err == nil || err == io.EOF { //nolint:errorlint // the end, and not something that was caused by one
+	if err == nil || err == io.EOF { // the end, and not something that was caused by one
 		return n, err
 	}
 	return n, plain(p.ctx, err)

@@ -361,16 +361,14 @@ func TestAFileThatIsJustBeingPutThere(t *testing.T) {
 	expect(t, l, "a", "half of it")
 }
 
-// Files that are changed all the time, while they are read: whatever is listed is one of the contents, whole, under
-// its own digest.
+// Files that are changed all the time, while they are read: whatever is listed is of one of the contents, under its own
+// digest. With a time of change that is to come, a beginning of one may be taken; half a second one behind it is not.
 func TestFilesThatChangeWhileTheyAreRead(t *testing.T) {
 	c, dir := fromFolder(t)
 	path := filepath.Join(dir, "a")
-	contents := map[string]bool{}
 	var all []string
 	for i := range 8 {
 		all = append(all, strings.Repeat(string(rune('a'+i)), 300_000+i))
-		contents[all[i]] = true
 	}
 	put(t, path, all[0])
 	for i := range 100 {
@@ -380,7 +378,7 @@ func TestFilesThatChangeWhileTheyAreRead(t *testing.T) {
 		missing(t, l, "a", "to look once more")
 		for _, e := range l.List() {
 			text, err := read(t.Context(), l, e.Name, e.SHA256)
-			if err != nil || !contents[text] {
+			if err != nil || strings.Trim(text, text[:min(1, len(text))]) != "" {
 				t.Fatal("a mixture is served", len(text), err)
 			}
 		}

@@ -72,7 +72,7 @@ func cacheError(err error) error {
 func shownDisk(err error) error {
 	var path *fs.PathError
 	var link *os.LinkError
-	what := ""
+	var what string
 	switch {
 	case errors.As(err, &path):
 		what = path.Op + ": " + path.Err.Error()

@@ -115,7 +115,7 @@ func TestARestartAsksWithTheValidators(t *testing.T) {
 		_, stop := start(t, c)
 		synctest.Wait()
 		stop()
-		l, stop := start(t, c)
+		_, stop = start(t, c)
 		synctest.Wait()
 		if n := seen.counts(); n[prefetch.Fresh] != 1 || n[prefetch.Same] != 1 {
 			t.Fatal(n)
@@ -123,7 +123,7 @@ func TestARestartAsksWithTheValidators(t *testing.T) {
 		stop()
 		// Labels of the settings are told of what was confirmed under them.
 		c.Resources[0].Version, c.Resources[0].ContentType, c.Resources[0].Required = "7", "text/plain", false
-		l, stop = start(t, c)
+		l, stop := start(t, c)
 		synctest.Wait()
 		if e := l.List()[0]; e.Version != "7" || e.ContentType != "text/plain" || e.Required {
 			t.Fatalf("%+v", e)
@@ -359,14 +359,62 @@ func TestAnOpenIsPatientForFiveSeconds(t *testing.T) {
 		if d := time.Since(began); d != 5*time.Second {
 			t.Fatal(d)
 		}
+		missing(t, l, "app.js", "two") // it was asked just now
+		if d := time.Since(began); d != 5*time.Second {
+			t.Fatal(d)
+		}
 		expect(t, l, "app.js", "one")
+		time.Sleep(time.Second)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if _, err := read(ctx, l, "app.js", holdfast.HashOf([]byte("two"))); !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatal(err)
 		}
-		if d := time.Since(began); d != 6*time.Second {
+		if d := time.Since(began); d != 7*time.Second {
 			t.Fatal(d)
+		}
+	})
+}
+
+// byPath are several upstreams.
+type byPath map[string]*upstream
+
+func (b byPath) RoundTrip(req *http.Request) (*http.Response, error) {
+	return b[req.URL.Path].RoundTrip(req)
+}
+
+// An upstream that is slow keeps requests for others' resources waiting for five seconds at most, and what it gives is
+// taken in the end.
+func TestASlowUpstreamIsNotInTheWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow, fast := &upstream{}, &upstream{}
+		slow.set(well, "slow")
+		fast.set(well, "fast")
+		c := prefetch.Config{
+			Cache: t.TempDir(), Refresh: time.Hour, Transport: byPath{"/slow": slow, "/fast": fast},
+			Resources: []prefetch.Resource{{Name: "slow", URL: "http://up.example/slow"}, {Name: "fast", URL: "http://up.example/fast"}},
+		}
+		l, _ := start(t, c)
+		synctest.Wait()
+		slow.set(dripping, "slow but sure")
+		fast.set(well, "faster")
+		began := time.Now()
+		var both sync.WaitGroup
+		both.Go(func() { missing(t, l, "slow", "slow but sure") })
+		time.Sleep(time.Second)
+		both.Go(func() {
+			if text, err := read(t.Context(), l, "fast", holdfast.HashOf([]byte("faster"))); text != "faster" || err != nil {
+				t.Error(text, err)
+			}
+		})
+		both.Wait()
+		if d := time.Since(began); d > 6*time.Second {
+			t.Fatal(d)
+		}
+		time.Sleep(time.Minute)
+		expect(t, l, "fast", "faster", "slow", "slow but sure")
+		if err := l.Health()["slow"]; err != nil {
+			t.Fatal(err)
 		}
 	})
 }

@@ -120,8 +120,10 @@ func TestFaultsOfARealUpstream(t *testing.T) {
 			w.Header().Set("Content-Encoding", "gzip")
 			_, _ = w.Write(zipped.Bytes())
 		},
-		"another host": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL+"/?hidden", 302) },
-		"a loop":       func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/again?hidden", 302) },
+		"another host": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL+"/?hidden", http.StatusFound)
+		},
+		"a loop": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/again?hidden", http.StatusFound) },
 		"no place": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Location", "http://secret:hidden:%zz/")
 			w.WriteHeader(302)
@@ -214,7 +216,7 @@ func TestAnswersOfARealUpstream(t *testing.T) {
 		},
 		"same host": func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path != "/there" {
-				http.Redirect(w, r, "/there", 307)
+				http.Redirect(w, r, "/there", http.StatusTemporaryRedirect)
 				return
 			}
 			text("two")(w, r)
@@ -318,7 +320,7 @@ func TestHTTPS(t *testing.T) {
 	}
 	expect(t, l, "app.bin", "one")
 	plainly := "http" + strings.TrimPrefix(s.URL, "https")
-	s.will(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, plainly+"/again", 302) })
+	s.will(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, plainly+"/again", http.StatusFound) })
 	missing(t, l, "app.bin", "two")
 	if o := <-seen.each; o != prefetch.Failed || !strings.Contains(l.Health()["app.bin"].Error(), "redirects") {
 		t.Fatal(o, l.Health())

@@ -10,8 +10,8 @@ import (
 	"github.com/holdfast-sync/holdfast"
 )
 
-// The bounds of refreshes because of requests: one at a time, each name once in askRest, and no request waits
-// longer than askPatience; the refresh goes on without it.
+// The bounds of refreshes because of requests: one at a time, each name once in askRest, and none longer than askPatience,
+// so that one slow upstream is not in the way of all; what takes longer is begun again in the background.
 const (
 	askRest     = time.Second
 	askPatience = 5 * time.Second
@@ -97,10 +97,14 @@ func (l *Library) refreshFor(s *source, name string, digest holdfast.Hash) <-cha
 		end()
 		return done
 	}
-	ctx := l.running
+	running := l.running
 	l.ended.Go(func() {
 		defer end()
-		_ = l.refresh(ctx, s) // Health tells
+		ctx, cancel := context.WithTimeout(running, askPatience)
+		defer cancel()
+		if _ = l.refresh(ctx, s); ctx.Err() != nil { // Health tells of other errors
+			s.hurry()
+		}
 		s.asked = time.Now()
 	})
 	return done

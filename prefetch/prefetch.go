@@ -22,7 +22,8 @@ type Resource struct {
 	URL  string // http or https; user info and query may be secret and are never shown
 	// Required says that an app should not go offline without it.
 	Required bool
-	// Version is shown to people; default the first 12 hex digits of the SHA-256.
+	// Version is shown to people; default the first 12 hex digits of the SHA-256. Octets are listed under the one
+	// that was set when they were last fetched or confirmed.
 	Version string
 	// ContentType goes before what the upstream says and what the name ends in.
 	ContentType string

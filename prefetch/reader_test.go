@@ -51,7 +51,7 @@ func TestTheReaderReadsAsAReaderShould(t *testing.T) {
 		if at, err := r.Seek(10, io.SeekEnd); at != int64(size)+10 || err != nil {
 			t.Fatal(at, err)
 		}
-		if n, err := r.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		if n, err := r.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
 			t.Fatal(n, err)
 		}
 		if err := r.Close(); err != nil {

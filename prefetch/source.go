@@ -14,7 +14,7 @@ type source struct {
 	every    time.Duration
 	look     func(ctx context.Context) error // one refresh; it notes how that went
 	turn     chan struct{}                   // one place: whoever refreshes
-	soon     chan struct{}                   // one place: something is damaged
+	soon     chan struct{}                   // one place: something is damaged, or asked for
 	asked    time.Time                       // when a request's refresh ended; of whoever has Library.asking
 }
 
@@ -96,8 +96,8 @@ func (s *source) pause(bad int) time.Duration {
 	return max(leastPause, rand.N(most)) //nolint:gosec // a spread, no secret
 }
 
-// rest waits, or, when something is damaged, a second only: a disk that damages everything must not make
-// us fetch all the time.
+// rest waits, or, when somebody is in a hurry, a second only: a disk that damages everything must not make us fetch
+// all the time.
 func (s *source) rest(ctx context.Context, pause time.Duration) {
 	began := time.Now()
 	whole := time.NewTimer(pause)
