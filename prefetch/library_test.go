@@ -70,7 +70,7 @@ func TestAnUpstreamIsFollowed(t *testing.T) {
 
 // What is held when an upstream begins to fail stays, through restarts, however it fails.
 func TestARestartWithTheUpstreamDown(t *testing.T) {
-	for _, mode := range []int{refusing, hanging, cutting, stalling, dripping, erring} { // what drips takes longer than 10 min
+	for _, mode := range []int{refusing, hanging, cutting, stalling, dripping, erring, short} { // what drips takes longer than 10 min
 		synctest.Test(t, func(t *testing.T) {
 			u := &upstream{}
 			u.set(well, big("one"))
@@ -481,6 +481,53 @@ func flipUnseen(path string) error {
 	}
 	_, err = f.WriteAt([]byte{'#'}, info.Size()-2)
 	return errors.Join(err, f.Close(), os.Chtimes(path, info.ModTime(), info.ModTime()))
+}
+
+// An answer 304 to a request that was on its way when the held octets turned out to be damaged confirms nothing.
+func TestNotModifiedTooLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{}
+		u.set(well, "one")
+		c := fromUpstream(t, u)
+		c.Patience = time.Hour
+		l, _ := start(t, c)
+		synctest.Wait()
+		u.mu.Lock()
+		u.delay = 3 * time.Minute
+		u.mu.Unlock()
+		time.Sleep(5 * time.Minute) // now it is asked
+		synctest.Wait()
+		damage(t, c.Cache, "one")
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := read(ctx, l, "app.js", holdfast.HashOf([]byte("one"))); err == nil {
+			t.Fatal("damage is served")
+		}
+		expect(t, l)
+		u.mu.Lock()
+		u.delay = 0
+		u.mu.Unlock()
+		time.Sleep(5 * time.Minute)
+		expect(t, l, "app.js", "one")
+	})
+}
+
+// An upstream without validators gives everything each time; that is no new version.
+func TestAnUpstreamWithoutValidators(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u, seen := &upstream{}, &events{}
+		u.set(naked, "one")
+		c := fromUpstream(t, u)
+		c.Changed = seen.changed
+		l, _ := start(t, c)
+		synctest.Wait()
+		before := l.List()
+		time.Sleep(time.Hour)
+		if n := seen.counts(); n[prefetch.Fresh] != 1 || n[prefetch.Same] < 11 || !slices.Equal(before, l.List()) {
+			t.Fatal(n, l.List())
+		}
+		expect(t, l, "app.js", "one")
+	})
 }
 
 // While the upstream is down a damaged version is as none, and the one before it is what is held.
