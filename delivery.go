@@ -90,7 +90,8 @@ type Deed struct {
 // Done is what a deed came to.
 type Done struct {
 	Count int
-	More  bool // there may be more that it could be done to
+	More  bool  // there may be more that it could be done to
+	Last  int64 // Position or Number of the last one that was looked at: the next ones come behind it
 }
 
 // Repair is another payload for a transaction. What the device sent stays as it is.

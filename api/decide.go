@@ -305,6 +305,7 @@ type actionJSON struct {
 	Action string         `json:"action"`
 	Filter map[string]any `json:"filter"`
 	Reason string         `json:"reason"`
+	Cursor string         `json:"cursor"`
 }
 
 // readAction reads and checks the body of an action; names are those of its filter.
@@ -320,6 +321,13 @@ func (s *Server) readAction(r *http.Request, names []string) (holdfast.Deed, url
 		sh.pointer("/action", "must be retry, skip or give-up")
 	}
 	sh.reason(a.Reason)
+	if a.Cursor != "" {
+		after, err := strconv.ParseInt(a.Cursor, 10, 64)
+		if err != nil || after < 1 {
+			sh.pointer("/cursor", "must be next of an earlier answer")
+		}
+		deed.Deliveries.After, deed.Quarantine.After = after, after
+	}
 	if len(a.Filter) == 0 {
 		sh.pointer("/filter", "must narrow what it is done to, for example {\"consumer\": \"orders\"}")
 	}
@@ -406,9 +414,9 @@ func (s *Server) decode(r *http.Request, sh *shape, into any) error {
 // ActOnDeliveries does a deed to what a filter finds.
 func (s *Server) ActOnDeliveries(w http.ResponseWriter, r *http.Request, _ wire.ActOnDeliveriesParams) {
 	deed, values, sh, err := s.readAction(r, DeliveryFilterNames())
-	var wrong []holdfast.FieldError
-	deed.Deliveries, wrong = ParseDeliveryFilter(values)
-	deed.Deliveries.Limit = actAtOnce
+	q, wrong := ParseDeliveryFilter(values)
+	q.After, q.Limit = deed.Deliveries.After, actAtOnce
+	deed.Deliveries = q
 	sh.fields = append(sh.fields, inFilter(wrong)...)
 	if err == nil {
 		err = s.admitAudit(r, sh.fields)
@@ -423,9 +431,9 @@ func (s *Server) ActOnDeliveries(w http.ResponseWriter, r *http.Request, _ wire.
 // ActOnQuarantine does a deed to quarantined transactions.
 func (s *Server) ActOnQuarantine(w http.ResponseWriter, r *http.Request, _ wire.ActOnQuarantineParams) {
 	deed, values, sh, err := s.readAction(r, QuarantineFilterNames())
-	var wrong []holdfast.FieldError
-	deed.Quarantine, wrong = ParseQuarantineFilter(values)
-	deed.Quarantine.Limit = actAtOnce
+	q, wrong := ParseQuarantineFilter(values)
+	q.After, q.Limit = deed.Quarantine.After, actAtOnce
+	deed.Quarantine = q
 	sh.fields = append(sh.fields, inFilter(wrong)...)
 	if err == nil {
 		err = s.admitAudit(r, sh.fields)
@@ -439,7 +447,11 @@ func (s *Server) ActOnQuarantine(w http.ResponseWriter, r *http.Request, _ wire.
 }
 
 func appendDone(done holdfast.Done, refused int) []byte {
-	return fmt.Appendf(nil, `{"count":%d,"refused":%d,"more":%t}`, done.Count, refused, done.More)
+	b := fmt.Appendf(nil, `{"count":%d,"refused":%d,"more":%t`, done.Count, refused, done.More)
+	if done.More {
+		b = fmt.Appendf(b, `,"next":"%d"`, done.Last)
+	}
+	return append(b, '}')
 }
 
 // RepairTransaction gives a transaction another payload.

@@ -99,6 +99,7 @@ func (d *Desk) Decide(ctx context.Context, deed holdfast.Deed) (done holdfast.Do
 	}
 	done.More = len(all) == deed.Quarantine.Limit
 	for _, q := range all {
+		done.Last = q.Number
 		fits, err := d.fits(ctx, q)
 		if err != nil {
 			return done, refused, explain(err)

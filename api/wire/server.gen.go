@@ -407,8 +407,9 @@ type ActionResult struct {
 	// Count To how many it was done.
 	Count int `json:"count"`
 
-	// More There may be more that the filter finds; ask again.
-	More bool `json:"more"`
+	// More There may be more that the filter finds: ask again, with next as cursor.
+	More bool    `json:"more"`
+	Next *string `json:"next,omitempty"`
 
 	// Refused How many stay as they are.
 	Refused int `json:"refused"`
@@ -633,6 +634,9 @@ type Delivery struct {
 // DeliveryAction defines model for DeliveryAction.
 type DeliveryAction struct {
 	Action DeliveryActionAction `json:"action"`
+
+	// Cursor next of an earlier answer.
+	Cursor *string `json:"cursor,omitempty"`
 	Filter struct {
 		Code     *string    `json:"code,omitempty"`
 		Consumer *string    `json:"consumer,omitempty"`
@@ -832,6 +836,9 @@ type ProblemCode string
 // QuarantineAction defines model for QuarantineAction.
 type QuarantineAction struct {
 	Action QuarantineActionAction `json:"action"`
+
+	// Cursor next of an earlier answer.
+	Cursor *string `json:"cursor,omitempty"`
 	Filter struct {
 		Seq   *int       `json:"seq,omitempty"`
 		Since *time.Time `json:"since,omitempty"`

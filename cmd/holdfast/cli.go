@@ -27,16 +27,18 @@ const (
 
 // CLI is the command line.
 type CLI struct {
-	Serve   ServeCmd   `cmd:"" help:"Start the gateway."`
-	Send    SendCmd    `cmd:"" help:"Send a file of transactions to a gateway and prove that it holds them."`
-	Migrate MigrateCmd `cmd:"" help:"Bring the database's schema to what this version needs."`
-	Config  ConfigCmd  `cmd:"" help:"Print the effective settings and where each comes from."`
-	Token   TokenCmd   `cmd:"" help:"Make, list and revoke the tokens of auth token."`
-	Doctor  DoctorCmd  `cmd:"" help:"Try every setting and connection and say what to do."`
-	Audit   AuditCmd   `cmd:"" help:"Ask what happened, make reports, verify the audit log."`
-	Objects ObjectsCmd `cmd:"" help:"Look after the files in the object stores."`
-	Redact  RedactCmd  `cmd:"" help:"Mask secrets and personal data in lines of the standard input."`
-	Version VersionCmd `cmd:"" help:"Print the version."`
+	Serve      ServeCmd      `cmd:"" help:"Start the gateway."`
+	Send       SendCmd       `cmd:"" help:"Send a file of transactions to a gateway and prove that it holds them."`
+	Migrate    MigrateCmd    `cmd:"" help:"Bring the database's schema to what this version needs."`
+	Config     ConfigCmd     `cmd:"" help:"Print the effective settings and where each comes from."`
+	Token      TokenCmd      `cmd:"" help:"Make, list and revoke the tokens of auth token."`
+	Doctor     DoctorCmd     `cmd:"" help:"Try every setting and connection and say what to do."`
+	Audit      AuditCmd      `cmd:"" help:"Ask what happened, make reports, verify the audit log."`
+	Objects    ObjectsCmd    `cmd:"" help:"Look after the files in the object stores."`
+	Deliveries DeliveriesCmd `cmd:"" help:"Look at deliveries to the systems behind, and decide about them."`
+	Quarantine QuarantineCmd `cmd:"" help:"Look at transactions that were set aside, and decide about them."`
+	Redact     RedactCmd     `cmd:"" help:"Mask secrets and personal data in lines of the standard input."`
+	Version    VersionCmd    `cmd:"" help:"Print the version."`
 }
 
 // codedError ends the program with a code of its own.

@@ -24,9 +24,11 @@ func (n *node) makeDeliveries() error {
 	}
 	n.deliveries, err = delivery.New(delivery.Config{
 		Store: n.watched, Consumers: consumers, Logger: n.log, Node: n.id, Lease: n.settings.Deliveries.Lease, Changed: n.gateway.Changed,
-		Trace: n.traceDelivery,
+		Trace:     n.traceDelivery,
 		Attempted: func(a delivery.Attempt) { n.metrics.Delivery(a.Consumer, string(a.Status), a.Took, a.Age) },
-		Open: func(ctx context.Context, digest holdfast.Hash) (io.ReadCloser, error) { return n.attachments.Open(ctx, digest, true) },
+		Open: func(ctx context.Context, digest holdfast.Hash) (io.ReadCloser, error) {
+			return n.attachments.Open(ctx, digest, true)
+		},
 	})
 	if err != nil {
 		closeSenders(consumers)

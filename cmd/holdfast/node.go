@@ -53,9 +53,9 @@ type node struct {
 	prefetch    api.Prefetch // nil without
 	// listening is what hears of the database's notices.
 	listening sync.WaitGroup
-	health      *health.Checker
-	drain       *middleware.Drain
-	server      *http.Server
+	health    *health.Checker
+	drain     *middleware.Drain
+	server    *http.Server
 	// headsDropped counts what was not sent to Redis; nil without.
 	headsDropped func() int64
 	// ends are undone in reverse by close.

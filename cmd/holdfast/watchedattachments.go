@@ -19,6 +19,9 @@ func (w *watchedStore) KeepAttachment(ctx context.Context, a holdfast.Attachment
 	ctx, done := w.began(ctx, "keep_attachment")
 	out, err := w.lateStore.KeepAttachment(ctx, a, event)
 	done(err)
+	if out {
+		w.arrived(ctx, a.Digest)
+	}
 	return out, err
 }
 
@@ -61,5 +64,15 @@ func (w *watchedStore) FinishUpload(ctx context.Context, u holdfast.Upload, a ho
 	ctx, done := w.began(ctx, "finish_upload")
 	err := w.lateStore.FinishUpload(ctx, u, a, event)
 	done(err)
+	if err == nil {
+		w.arrived(ctx, a.Digest)
+	}
 	return err
+}
+
+// arrived makes due what waited for a file. If that fails, the deliveries look again by themselves.
+func (w *watchedStore) arrived(ctx context.Context, digest holdfast.Hash) {
+	if len(w.n.deliveries.Names()) > 0 && w.lateStore.WakeDeliveries(ctx, digest) == nil {
+		w.n.deliveries.WakePools()
+	}
 }

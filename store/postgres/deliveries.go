@@ -117,10 +117,11 @@ func (s *Store) ActOnDeliveries(ctx context.Context, d holdfast.Deed, event func
 		if err != nil || len(found) == 0 {
 			return err
 		}
+		done = holdfast.Done{More: len(found) == q.Limit, Last: found[len(found)-1].Position}
 		if found, err = s.lockFound(ctx, tx, found, q.Statuses); err != nil {
 			return err
 		}
-		done = holdfast.Done{Count: len(found), More: len(found) == q.Limit}
+		done.Count = len(found)
 		return s.act(ctx, tx, found, to, d, event)
 	})
 	return done, err

@@ -67,7 +67,7 @@ func (s *Store) Release(ctx context.Context, d holdfast.Deed, event func(holdfas
 		if err != nil || len(found) == 0 {
 			return err
 		}
-		done = holdfast.Done{Count: len(found), More: len(found) == q.Limit}
+		done = holdfast.Done{Count: len(found), More: len(found) == q.Limit, Last: found[len(found)-1].Number}
 		var t touched
 		var events []holdfast.AuditEvent
 		var changes []holdfast.Change

@@ -129,6 +129,9 @@ func (s *Store) ActOnDeliveries(ctx context.Context, d holdfast.Deed, event func
 			return err
 		}
 		done, told = holdfast.Done{Count: len(found), More: len(found) == q.Limit}, nil
+		if len(found) > 0 {
+			done.Last = found[len(found)-1].Position
+		}
 		var events []holdfast.AuditEvent
 		for i := range found {
 			if err := w.act(found[i].Position, to, now); err != nil {

@@ -65,6 +65,9 @@ func (s *Store) Release(ctx context.Context, d holdfast.Deed, event func(holdfas
 			return err
 		}
 		done, told = holdfast.Done{Count: len(found), More: len(found) == q.Limit}, nil
+		if len(found) > 0 {
+			done.Last = found[len(found)-1].Number
+		}
 		var events []holdfast.AuditEvent
 		for i := range found {
 			failed, err := w.release(found[i].Stream, found[i].Seq, d.Verb, d.Who, d.Why, now)
