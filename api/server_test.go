@@ -33,6 +33,8 @@ type recording struct {
 
 	attachments []holdfast.NamedAttachment
 	files       files
+	desk        desk
+	feed        feed
 }
 
 func (p *recording) AcceptBatch(ctx context.Context, b *holdfast.Batch) (holdfast.Receipt, error) {
@@ -85,7 +87,7 @@ func newTestServer(t *testing.T, p *recording) (*Server, http.Handler) {
 		p.calls = append(p.calls, "uploads "+r.Method)
 		problem.Write(w, r, &holdfast.Error{Code: holdfast.CodeOverloaded})
 	})
-	s, err := New(Config{Streams: p, Audit: noAudit{}, Attachments: &p.files, Uploads: uploads, Admission: p, Health: p, Logger: log, Limits: limits})
+	s, err := New(Config{Streams: p, Audit: noAudit{}, Desk: &p.desk, Attachments: &p.files, Uploads: uploads, Admission: p, Health: p, Logger: log, Limits: limits})
 	if err != nil {
 		t.Fatal(err)
 	}

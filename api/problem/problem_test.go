@@ -28,7 +28,7 @@ var rows = map[holdfast.Code]struct {
 	"schema-violation": {422, false}, "rate-limited": {429, true}, "headers-too-large": {431, false}, "internal": {500, false},
 	"overloaded": {503, true}, "draining": {503, true}, "fenced": {503, true}, "backend-unavailable": {503, true}, "outcome-unknown": {503, true},
 	"digest-mismatch": {422, false}, "offset-mismatch": {409, false}, "too-many-uploads": {429, true}, "upload-interrupted": {503, true},
-	"unsupported-version": {412, false}, "range-not-satisfiable": {416, false},
+	"unsupported-version": {412, false}, "range-not-satisfiable": {416, false}, "cursor-expired": {410, false}, "not-applicable": {409, false},
 }
 
 func TestEveryCodeHasItsRow(t *testing.T) {
