@@ -161,9 +161,11 @@ func TestAFolderThatGoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, dir := fromFolder(t)
 		c.Directory = filepath.Join(dir, "mounted")
-		put(t, filepath.Join(c.Directory, "a"), "one")
+		put(t, filepath.Join(c.Directory, "a"), "zero")
 		l, stop := start(t, c)
 		synctest.Wait()
+		put(t, filepath.Join(c.Directory, "a"), "one")
+		look()
 		if err := os.Rename(c.Directory, filepath.Join(dir, "aside")); err != nil {
 			t.Fatal(err)
 		}

@@ -629,6 +629,32 @@ func TestWhatLeavesTheSettings(t *testing.T) {
 	})
 }
 
+// What comes back to the settings within the hour is listed at once, whatever its upstream does.
+func TestWhatComesBackToTheSettings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{}
+		u.set(well, "one")
+		c := fromUpstream(t, u)
+		_, stop := start(t, c)
+		synctest.Wait()
+		stop()
+		u.set(refusing, "two")
+		with := c.Resources
+		c.Resources = nil
+		l, stop := start(t, c)
+		synctest.Wait()
+		expect(t, l)
+		stop()
+		c.Resources = with
+		l, _ = start(t, c)
+		synctest.Wait()
+		expect(t, l, "app.js", "one")
+		time.Sleep(24 * time.Hour)
+		synctest.Wait()
+		expect(t, l, "app.js", "one")
+	})
+}
+
 func TestStraysAreSwept(t *testing.T) {
 	c := prefetch.Config{Directory: t.TempDir(), Cache: t.TempDir()}
 	put(t, filepath.Join(c.Cache, "new-123"), "half")
