@@ -161,9 +161,11 @@ func TestAFolderThatGoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, dir := fromFolder(t)
 		c.Directory = filepath.Join(dir, "mounted")
-		put(t, filepath.Join(c.Directory, "a"), "one")
+		put(t, filepath.Join(c.Directory, "a"), "zero")
 		l, stop := start(t, c)
 		synctest.Wait()
+		put(t, filepath.Join(c.Directory, "a"), "one")
+		look()
 		if err := os.Rename(c.Directory, filepath.Join(dir, "aside")); err != nil {
 			t.Fatal(err)
 		}
@@ -321,6 +323,8 @@ func TestSharedOctets(t *testing.T) {
 		c, dir := fromFolder(t)
 		put(t, filepath.Join(dir, "a"), "same")
 		put(t, filepath.Join(dir, "b"), "same")
+		seen := &events{}
+		c.Changed = seen.changed
 		l, _ := start(t, c)
 		synctest.Wait()
 		if got := blobs(t, c.Cache); len(got) != 1 {
@@ -334,8 +338,8 @@ func TestSharedOctets(t *testing.T) {
 		put(t, filepath.Join(dir, "a"), "two") // back to the version before
 		look()
 		expect(t, l, "a", "two", "b", "same")
-		if got := blobs(t, c.Cache); len(got) != 3 {
-			t.Fatal(got)
+		if got := blobs(t, c.Cache); len(got) != 3 || seen.counts()[prefetch.Damaged] != 0 {
+			t.Fatal(got, seen.counts())
 		}
 	})
 }

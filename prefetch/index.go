@@ -138,6 +138,7 @@ func (l *Library) load() error {
 	for name, one := range x.Names {
 		l.names[name] = l.restored(name, one)
 	}
+	_ = l.tidy() // else the first refresh does it, and tells
 	l.shelf.sweep(l.named(), time.Now())
 	return nil
 }

@@ -68,6 +68,11 @@ func TestAnUpstreamIsFollowed(t *testing.T) {
 	})
 }
 
+// told is what the ways to fail are called.
+var told = map[int]string{
+	refusing: "refused", hanging: "no progress", cutting: "cut", stalling: "no progress", dripping: "too long", erring: "503", short: "cut",
+}
+
 // What is held when an upstream begins to fail stays, through restarts, however it fails.
 func TestARestartWithTheUpstreamDown(t *testing.T) {
 	for _, mode := range []int{refusing, hanging, cutting, stalling, dripping, erring, short} { // what drips takes longer than 10 min
@@ -93,8 +98,8 @@ func TestARestartWithTheUpstreamDown(t *testing.T) {
 			if !slices.Equal(before, l.List()) {
 				t.Fatalf("%v, then %v", before, l.List())
 			}
-			if l.Health()["app.js"] == nil {
-				t.Fatal("a failure is not told")
+			if err := l.Health()["app.js"]; err == nil || !strings.Contains(err.Error(), told[mode]) {
+				t.Fatal("a failure is not told as what it is", err)
 			}
 			u.set(well, big("two"))
 			time.Sleep(20 * time.Minute)
@@ -506,9 +511,34 @@ func TestNotModifiedTooLate(t *testing.T) {
 		expect(t, l)
 		u.mu.Lock()
 		u.delay = 0
+		answered := u.asked[1].Add(3 * time.Minute)
 		u.mu.Unlock()
-		time.Sleep(5 * time.Minute)
+		time.Sleep(time.Until(answered) + 500*time.Millisecond)
+		synctest.Wait()
+		if len(l.List()) != 0 {
+			t.Fatal("what is damaged was confirmed")
+		}
+		time.Sleep(time.Second)
 		expect(t, l, "app.js", "one")
+	})
+}
+
+// The validators of a version that turned out to be damaged are not those of the version before, which is held now.
+func TestDamageDoesNotConfirmTheVersionBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{}
+		u.set(well, "one")
+		c := fromUpstream(t, u)
+		l, _ := start(t, c)
+		synctest.Wait()
+		u.set(well, "two")
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		damage(t, c.Cache, "two")
+		expect(t, l, "app.js", "two")
+		if _, err := read(t.Context(), l, "app.js", holdfast.HashOf([]byte("one"))); err != nil {
+			t.Fatal(err)
+		}
 	})
 }
 
@@ -596,6 +626,32 @@ func TestWhatLeavesTheSettings(t *testing.T) {
 		l, _ = start(t, c)
 		synctest.Wait()
 		expect(t, l, "app.js", "other")
+	})
+}
+
+// What comes back to the settings within the hour is listed at once, whatever its upstream does.
+func TestWhatComesBackToTheSettings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{}
+		u.set(well, "one")
+		c := fromUpstream(t, u)
+		_, stop := start(t, c)
+		synctest.Wait()
+		stop()
+		u.set(refusing, "two")
+		with := c.Resources
+		c.Resources = nil
+		l, stop := start(t, c)
+		synctest.Wait()
+		expect(t, l)
+		stop()
+		c.Resources = with
+		l, _ = start(t, c)
+		synctest.Wait()
+		expect(t, l, "app.js", "one")
+		time.Sleep(24 * time.Hour)
+		synctest.Wait()
+		expect(t, l, "app.js", "one")
 	})
 }
 

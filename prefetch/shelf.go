@@ -72,7 +72,7 @@ func (s *shelf) write(ctx context.Context, octets io.Reader, most int64) (*draft
 	return &draft{f.Name(), digest, sum.size, sums}, nil
 }
 
-// interruptible stops reading when the context ends.
+// interruptible stops reading when the context ends; its error says why that was.
 type interruptible struct {
 	ctx context.Context //nolint:containedctx // of one copy
 	r   io.Reader
@@ -80,8 +80,8 @@ type interruptible struct {
 
 // Read reads unless it is over.
 func (i interruptible) Read(p []byte) (int, error) {
-	if err := i.ctx.Err(); err != nil {
-		return 0, err
+	if i.ctx.Err() != nil {
+		return 0, context.Cause(i.ctx)
 	}
 	return i.r.Read(p)
 }

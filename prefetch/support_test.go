@@ -216,7 +216,7 @@ func expect(t testing.TB, l *prefetch.Library, pairs ...string) {
 		want[pairs[i]] = pairs[i+1]
 	}
 	if got := listed(t, l); !maps.Equal(got, want) {
-		t.Fatalf("listed are %.200q, not %.200q; health %v", got, want, l.Health())
+		t.Fatalf("listed are %.500s…, not %.500s…; health %v", fmt.Sprintf("%.30q", got), fmt.Sprintf("%.30q", want), l.Health())
 	}
 }
 
