@@ -252,6 +252,14 @@ func (n *Node) Wait(patience time.Duration) int {
 	}
 }
 
+// Configure writes another configuration file; SIGHUP or the next start reads it.
+func (n *Node) Configure(text string) {
+	n.tb.Helper()
+	if err := os.WriteFile(filepath.Join(n.options.Dir, "holdfast.yaml"), []byte(text), 0o600); err != nil {
+		n.tb.Fatal(err)
+	}
+}
+
 // PID of the process.
 func (n *Node) PID() int { return n.cmd.Process.Pid }
 
