@@ -75,8 +75,8 @@ func (c Config) Validate() error {
 type Machine struct {
 	cfg   Config
 	graph atomic.Pointer[graph]
-	mu    sync.Mutex // pools
-	pools []*pool
+	mu    sync.Mutex // one start, stop or reload at a time; it may take as long as attempts do
+	pools atomic.Pointer[[]*pool]
 	work  sync.WaitGroup
 	stop  context.CancelFunc
 	wake  chan struct{} // for the planner
@@ -119,27 +119,28 @@ func New(c Config) (*Machine, error) {
 // Start begins to plan and to deliver.
 func (m *Machine) Start() {
 	ctx, stop := context.WithCancel(context.Background())
-	m.stop = stop
 	m.work.Go(func() { m.keepPlanning(ctx) })
 	m.work.Go(func() { m.keepLeases(ctx) })
 	m.work.Go(func() { m.record() })
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.pools = m.startPools(*m.graph.Load())
+	m.stop = stop
+	m.setPools(m.startPools(*m.graph.Load()))
 }
 
 // Stop takes no more work and waits for what runs, until ctx is done; then that is broken off. What was claimed and
 // not begun is let go.
 func (m *Machine) Stop(ctx context.Context) {
+	m.mu.Lock()
 	if m.stop == nil {
+		m.mu.Unlock()
 		return
 	}
-	m.mu.Lock()
-	stopPools(ctx, m.pools)
-	m.pools = nil
-	m.mu.Unlock()
+	stopPools(ctx, m.setPools(nil))
 	m.stop()
+	m.stop = nil
 	close(m.done)
+	m.mu.Unlock()
 	ended := make(chan struct{})
 	go func() { m.work.Wait(); close(ended) }()
 	select {
@@ -157,9 +158,12 @@ func (m *Machine) Reload(ctx context.Context, consumers []Consumer) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.stop == nil {
+		return errors.New("delivery: it is not running")
+	}
 	m.graph.Store(&g)
-	stopPools(ctx, m.pools)
-	m.pools = m.startPools(g)
+	stopPools(ctx, m.setPools(nil))
+	m.setPools(m.startPools(g))
 	return nil
 }
 
@@ -175,11 +179,23 @@ func (m *Machine) Wake() {
 func (m *Machine) WakePools() { m.wakePools() }
 
 func (m *Machine) wakePools() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, p := range m.pools {
+	for _, p := range m.running() {
 		p.poke()
 	}
+}
+
+// setPools changes those that run, and gives back the ones before.
+func (m *Machine) setPools(all []*pool) []*pool {
+	before := m.running()
+	m.pools.Store(&all)
+	return before
+}
+
+func (m *Machine) running() []*pool {
+	if all := m.pools.Load(); all != nil {
+		return *all
+	}
+	return nil
 }
 
 func (m *Machine) tellChanges(all []holdfast.Change) {
@@ -203,10 +219,8 @@ func (m *Machine) Names() (names []string) {
 
 // Health is how the consumers are; nil is up. It never waits.
 func (m *Machine) Health() map[string]error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	all := make(map[string]error, len(m.pools))
-	for _, p := range m.pools {
+	all := map[string]error{}
+	for _, p := range m.running() {
 		all[p.Name] = p.health()
 	}
 	return all

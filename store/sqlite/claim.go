@@ -162,7 +162,10 @@ func (s *Store) RenewDeliveries(ctx context.Context, all []store.DeliveryLease, 
 		}
 		return nil
 	})
-	return lost, err
+	if err != nil { // the writer may still be at work
+		return nil, err
+	}
+	return lost, nil
 }
 
 // RecoverDeliveries lets go of leases that have ended.
@@ -181,7 +184,10 @@ func (s *Store) RecoverDeliveries(ctx context.Context) (n int, err error) {
 		n = int(count)
 		return err
 	})
-	return n, err
+	if err != nil { // the writer may still be at work
+		return 0, err
+	}
+	return n, nil
 }
 
 // WakeDeliveries makes due what waits for a file.

@@ -149,10 +149,11 @@ func (s *Store) ActOnDeliveries(ctx context.Context, d holdfast.Deed, event func
 		}
 		return errors.Join(w.insertChanges(told, now), w.insertEvents(events, epoch, now))
 	})
-	if err == nil {
-		s.tell(store.Notice{Work: true, Streams: streamsOf(told)})
+	if err != nil { // the writer may still be at work
+		return holdfast.Done{}, err
 	}
-	return done, err
+	s.tell(store.Notice{Work: true, Streams: streamsOf(told)})
+	return done, nil
 }
 
 func (w *writer) act(position int64, to holdfast.DeliveryStatus, now int64) error {

@@ -79,10 +79,11 @@ func (s *Store) Release(ctx context.Context, d holdfast.Deed, event func(holdfas
 		}
 		return errors.Join(w.insertChanges(told, now), w.insertEvents(events, epoch, now))
 	})
-	if err == nil {
-		s.tell(store.Notice{Work: true, Streams: streamsOf(told)})
+	if err != nil { // the writer may still be at work
+		return holdfast.Done{}, err
 	}
-	return done, err
+	s.tell(store.Notice{Work: true, Streams: streamsOf(told)})
+	return done, nil
 }
 
 // release lets a quarantined transaction go, and its deliveries; a repair is for those that are held as well.
