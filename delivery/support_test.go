@@ -30,7 +30,11 @@ func quiet() *logrus.Logger {
 
 func openSQLite(tb testing.TB) store.Store {
 	tb.Helper()
-	dir := tb.TempDir()
+	return openSQLiteIn(tb, tb.TempDir())
+}
+
+func openSQLiteIn(tb testing.TB, dir string) store.Store {
+	tb.Helper()
 	m, err := sqlite.NewMigrator(context.Background(), dir)
 	if err != nil {
 		tb.Fatal(err)
