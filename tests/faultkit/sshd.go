@@ -34,7 +34,8 @@ func (s *SFTPServer) Start() {
 	}
 }
 
-// arguments write the configuration. A server that root runs needs its empty folder.
+// arguments write the configuration. HOME is a folder of the test's: bash as a login shell reads ~/.bashrc even for a
+// subsystem, and whatever stands there may wait, print or fail. A server that root runs needs its empty folder.
 func (s *SFTPServer) arguments() []string {
 	s.tb.Helper()
 	if os.Getuid() == 0 {
@@ -58,8 +59,9 @@ PermitUserRC no
 UseDNS no
 MaxStartups 1000
 MaxSessions 1000
+SetEnv HOME=%s
 Subsystem sftp /bin/sh %s
-`, s.port, s.hostKeyFile(), filepath.Join(s.home, "authorized_keys"), s.sessionFile()), 0o600)
+`, s.port, s.hostKeyFile(), filepath.Join(s.home, "authorized_keys"), s.home, s.sessionFile()), 0o600)
 	arguments := []string{"-f", config}
 	// From 9.8 on it locks addresses out that broke off too often, as tests do.
 	if exec.Command(s.sshd, "-t", "-f", config, "-o", "PerSourcePenalties=no").Run() == nil {
