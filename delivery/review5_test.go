@@ -257,7 +257,7 @@ func TestReview5AStopWithManyResults(t *testing.T) {
 	var calls atomic.Int64
 	release := make(chan struct{})
 	var all []delivery.Consumer
-	for _, name := range []string{"a", "b", "c"} {
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
 		all = append(all, delivery.Consumer{Name: name, Concurrency: 256, Order: delivery.OrderNone, Timeout: time.Minute,
 			Sender: review5Sender(func(context.Context, *delivery.Call) delivery.Result {
 				calls.Add(1)
@@ -267,8 +267,11 @@ func TestReview5AStopWithManyResults(t *testing.T) {
 	}
 	m := review5Machine(t, s, nil, all...)
 	m.Start()
-	review5Until(t, "all workers are busy", func() bool { return calls.Load() == 3*256 })
+	review5Until(t, "all workers are busy", func() bool { return calls.Load() == 5*256 })
 	time.Sleep(time.Second) // they have as many again in their hands
+	if counts, err := s.CountDeliveries(t.Context()); err == nil {
+		t.Log(counts)
+	}
 	stopped := make(chan struct{})
 	go func() { review5Stop(m, 5*time.Second); close(stopped) }()
 	time.Sleep(200 * time.Millisecond)
