@@ -147,3 +147,5 @@ func TestReview5AReferenceThatIsNoUTF8(t *testing.T) {
 		t.Errorf("%v %v", won, err)
 	}
 }
+
+func TestReview5GiveUpTellsOnce(t *testing.T) { storetest.Review5GiveUpTellsOnce(t, open(t)) }
