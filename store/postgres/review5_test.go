@@ -149,3 +149,7 @@ func TestReview5AReferenceThatIsNoUTF8(t *testing.T) {
 }
 
 func TestReview5GiveUpTellsOnce(t *testing.T) { storetest.Review5GiveUpTellsOnce(t, open(t)) }
+
+func TestReview5ANamelessShopTakesTurns(t *testing.T) {
+	storetest.Review5ANamelessShopTakesTurns(t, open(t))
+}

@@ -55,3 +55,7 @@ func TestReview5ACallerThatGoesAwaySharesNothing(t *testing.T) {
 		t.Errorf("a claim that nobody waited for any more: %s until %s, %d attempts", all[0].Status, all[0].LeaseUntil, all[0].Attempts)
 	}
 }
+
+func TestReview5ANamelessShopTakesTurns(t *testing.T) {
+	storetest.Review5ANamelessShopTakesTurns(t, open(t))
+}
