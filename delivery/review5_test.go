@@ -331,3 +331,53 @@ func TestReview5MissingFilesCloseNoBreaker(t *testing.T) {
 }
 
 var _ = errors.New
+
+// The consumer is down and what waits for it is due later: the pool that may try again does not ask as fast as it can.
+func TestReview5APoolOfAConsumerThatIsDownRests(t *testing.T) {
+	s := &review5Store{Store: review5Open(t)}
+	review5Append(t, s, 1, "0042", 1)
+	var calls atomic.Int64
+	m := review5Machine(t, s, nil, delivery.Consumer{Name: "orders", Retry: delivery.Retry{First: time.Hour, Most: time.Hour},
+		Breaker: delivery.Breaker{Failures: 1, Rest: 10 * time.Millisecond},
+		Sender: review5Sender(func(context.Context, *delivery.Call) delivery.Result {
+			calls.Add(1)
+			return delivery.Result{Verdict: delivery.Passing, Code: "unreachable", Down: true}
+		})})
+	m.Start()
+	defer review5Stop(m, time.Second)
+	review5Until(t, "a call", func() bool { return calls.Load() == 1 })
+	time.Sleep(200 * time.Millisecond)
+	before := s.claims.Load()
+	time.Sleep(time.Second)
+	if n := s.claims.Load() - before; n > 100 {
+		t.Errorf("%d claims in a second with nothing due, want about 20", n)
+	}
+}
+
+// A call that hangs keeps no confirmation of another one from being recorded when the node stops: it would be made again.
+func TestReview5AStopRecordsWhatWasConfirmed(t *testing.T) {
+	s := &review5Store{Store: review5Open(t)}
+	review5Append(t, s, 1, "0042", 5)
+	var began, ended atomic.Int64
+	release := make(chan struct{})
+	hangs := delivery.Consumer{Name: "hangs", Concurrency: 1, Timeout: time.Minute, Sender: review5Sender(func(ctx context.Context, _ *delivery.Call) delivery.Result {
+		<-ctx.Done()
+		return delivery.Result{Verdict: delivery.Passing, Code: "interrupted"}
+	})}
+	works := delivery.Consumer{Name: "works", Order: delivery.OrderNone, Timeout: time.Minute, Sender: review5Sender(func(context.Context, *delivery.Call) delivery.Result {
+		n := began.Add(1)
+		<-release
+		time.Sleep(time.Duration(n) * 100 * time.Millisecond)
+		ended.Add(1)
+		return delivery.Result{Verdict: delivery.Confirmed, Reference: "R-1"}
+	})}
+	m := review5Machine(t, s, nil, hangs, works)
+	m.Start()
+	review5Until(t, "the calls", func() bool { return began.Load() == 5 })
+	time.AfterFunc(100*time.Millisecond, func() { close(release) })
+	review5Stop(m, 3*time.Second)
+	all, err := s.Deliveries(t.Context(), holdfast.DeliveryQuery{Consumer: "works", Statuses: []holdfast.DeliveryStatus{holdfast.DeliveryDelivered}, Limit: 10})
+	if err != nil || int64(len(all)) != ended.Load() {
+		t.Errorf("%d of %d confirmed calls are recorded, more than two seconds after the last one: %v", len(all), ended.Load(), err)
+	}
+}
