@@ -71,7 +71,9 @@ func TestReview5Backlog(t *testing.T) {
 				}
 			})
 		}
-		measure(label+" empty claim", func() { _, _ = s.ClaimDeliveries(t.Context(), store.ClaimQuery{Consumer: "z", Node: "n", Most: 64, Lease: time.Minute}) })
+		measure(label+" empty claim", func() {
+			_, _ = s.ClaimDeliveries(t.Context(), store.ClaimQuery{Consumer: "z", Node: "n", Most: 64, Lease: time.Minute})
+		})
 		var streams []holdfast.ID
 		rows, _ := conn.Query(t.Context(), "SELECT id FROM streams WHERE device='d' ORDER BY id LIMIT 50")
 		for rows.Next() {
@@ -109,8 +111,12 @@ func TestReview5Backlog(t *testing.T) {
 				fmt.Println(done, err)
 			}
 		})
-		measure(label+" list held of a", func() { _, _ = s.Deliveries(t.Context(), holdfast.DeliveryQuery{Consumer: "a", Statuses: []holdfast.DeliveryStatus{holdfast.DeliveryHeld}, Limit: 100}) })
-		measure(label+" list waiting of shop", func() { _, _ = s.Deliveries(t.Context(), holdfast.DeliveryQuery{Shop: "0099", Statuses: []holdfast.DeliveryStatus{holdfast.DeliveryWaiting}, Limit: 100}) })
+		measure(label+" list held of a", func() {
+			_, _ = s.Deliveries(t.Context(), holdfast.DeliveryQuery{Consumer: "a", Statuses: []holdfast.DeliveryStatus{holdfast.DeliveryHeld}, Limit: 100})
+		})
+		measure(label+" list waiting of shop", func() {
+			_, _ = s.Deliveries(t.Context(), holdfast.DeliveryQuery{Shop: "0099", Statuses: []holdfast.DeliveryStatus{holdfast.DeliveryWaiting}, Limit: 100})
+		})
 		measure(label+" wake", func() { _ = s.WakeDeliveries(t.Context(), holdfast.HashOf([]byte("x"))) })
 		measure(label+" recover", func() { _, _ = s.RecoverDeliveries(t.Context()) })
 		measure(label+" count", func() { _, _ = s.CountDeliveries(t.Context()) })
