@@ -201,7 +201,7 @@ func (p *pool) attempt(c claimed) store.FinishedDelivery {
 	ctx, ended := p.m.cfg.Trace(ctx, call)
 	r := p.Sender.Send(ctx, call)
 	ended(r)
-	if errors.Is(context.Cause(c.lease.ctx), errLeaseLost) {
+	if r.Verdict != Confirmed && errors.Is(context.Cause(c.lease.ctx), errLeaseLost) { // a confirmation counts if nobody took it over
 		r = Result{Verdict: Passing, Code: "lease-lost", Detail: "The delivery was taken over."}
 	}
 	p.judge(r)

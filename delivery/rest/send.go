@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ohler55/ojg/oj"
 
@@ -211,7 +212,7 @@ func (s *Sender) text(v any) (text string) {
 		}
 		text = fmt.Sprint(v)
 	}
-	if len(text) > 256 || strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsPrint(r) }) {
+	if len(text) > 256 || !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsPrint(r) }) {
 		return ""
 	}
 	return text

@@ -16,10 +16,10 @@ WHERE s.id = $1::uuid AND c.number > $2 ORDER BY c.number LIMIT $3`
 // The texts say which index to take, each kind for itself.
 const messagesStatement = `
 SELECT m.position, m.at, m.id, m.body FROM (
-  (SELECT * FROM messages WHERE kind = 'device' AND target = $1 AND position > $4 ORDER BY position LIMIT $5)
-  UNION ALL (SELECT * FROM messages WHERE kind = 'store' AND target = $2 AND position > $4 ORDER BY position LIMIT $5)
-  UNION ALL (SELECT * FROM messages WHERE kind = 'user' AND target = $3 AND position > $4 ORDER BY position LIMIT $5)
-) m WHERE m.expires_at > now() ORDER BY m.position LIMIT $5`
+  (SELECT * FROM messages WHERE kind = 'device' AND target = $1 AND position > $4 AND expires_at > now() ORDER BY position LIMIT $5)
+  UNION ALL (SELECT * FROM messages WHERE kind = 'store' AND target = $2 AND position > $4 AND expires_at > now() ORDER BY position LIMIT $5)
+  UNION ALL (SELECT * FROM messages WHERE kind = 'user' AND target = $3 AND position > $4 AND expires_at > now() ORDER BY position LIMIT $5)
+) m ORDER BY m.position LIMIT $5`
 
 // Changes reads what came after the marks.
 func (s *Store) Changes(ctx context.Context, q holdfast.ChangesQuery) ([]holdfast.Change, error) {

@@ -96,6 +96,7 @@ func (c Config) poolConfig() (*pgxpool.Config, error) {
 	cfg.ConnConfig.RuntimeParams["lock_timeout"] = "5000"
 	cfg.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "10000"
 	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	cfg.ConnConfig.RuntimeParams["default_transaction_isolation"] = "read committed" // who waited for a lock must see what its holder did
 	cfg.AfterConnect = beDurable
 	cfg.ConnConfig.Tracer = c.Tracer
 	return cfg, nil

@@ -13,43 +13,48 @@ import (
 
 // Positions of the log are given out before their batches are committed, so that a later one may be seen first. A
 // hole in them is passed over only when every Tx that may fill it has ended: one that had begun to write when the
-// hole was seen is older than that snapshot's xmax.
+// hole was seen is older than an xid that is given out afterwards. (A snapshot's xmax is no such xid: it is one past
+// the highest that has ended, and a Tx that runs may have a higher one.)
 type holes struct {
 	mu   stdsync.Mutex
-	seen map[hole]int64 // xmax of the snapshot that saw it first
+	seen map[hole]int64 // an xid that was given out after it was seen first
 }
 
 type hole struct{ first, next int64 }
 
-// settled says whether nothing will come in a hole any more.
-func (h *holes) settled(at hole, xmin, xmax int64) bool {
+// settled says whether nothing will come in a hole any more, by the xmin of a snapshot that still sees it; known: it was seen before.
+func (h *holes) settled(at hole, xmin int64) (settled, known bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	since, known := h.seen[at]
-	if !known {
-		if h.seen == nil || len(h.seen) > 1000 {
-			h.seen = map[hole]int64{}
-		}
-		h.seen[at] = xmax
+	return known && xmin >= since, known
+}
+
+// saw remembers a hole, with an xid that was given out afterwards.
+func (h *holes) saw(at hole, xid int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.seen == nil || len(h.seen) > 1000 {
+		h.seen = map[hole]int64{}
 	}
-	return known && xmin >= since
+	h.seen[at] = xid
 }
 
 // logged is a batch of the log.
 type logged struct{ position, stream, first, last int64 }
 
 const logStatement = `
-SELECT l.position, pg_snapshot_xmin(pg_current_snapshot())::text::bigint, pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+SELECT l.position, pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
   b.position, b.stream, b.first_seq + b.duplicates, b.last_seq
 FROM delivery_log l LEFT JOIN LATERAL (SELECT * FROM batches WHERE position > l.position ORDER BY position LIMIT $1) b ON true
 ORDER BY b.position`
 
 // page reads the batches behind the plan, up to the first hole that may be filled yet.
 func (s *Store) page(ctx context.Context, limit int) (from int64, batches []logged, hole bool, err error) {
-	var xmin, xmax int64
+	var xmin int64
 	all, err := list(ctx, s, func(row pgx.CollectableRow) (logged, error) {
 		var position, stream, first, last *int64
-		err := row.Scan(&from, &xmin, &xmax, &position, &stream, &first, &last)
+		err := row.Scan(&from, &xmin, &position, &stream, &first, &last)
 		if err != nil || position == nil {
 			return logged{}, err
 		}
@@ -63,8 +68,14 @@ func (s *Store) page(ctx context.Context, limit int) (from int64, batches []logg
 		if b.position == 0 {
 			break
 		}
-		if b.position != next && !s.holes.settled(holeOf(next, b.position), xmin, xmax) {
-			return from, batches, true, nil
+		if b.position != next {
+			settled, known := s.holes.settled(holeOf(next, b.position), xmin)
+			if !known {
+				err = s.sawHole(ctx, holeOf(next, b.position))
+			}
+			if !settled {
+				return from, batches, true, err
+			}
 		}
 		if transactions += b.last - b.first + 1; transactions > int64(limit) && len(batches) > 0 {
 			break
@@ -73,6 +84,18 @@ func (s *Store) page(ctx context.Context, limit int) (from int64, batches []logg
 		next = b.position + 1
 	}
 	return from, batches, false, nil
+}
+
+// sawHole takes an xid: every Tx that may fill the hole has a lower one.
+func (s *Store) sawHole(ctx context.Context, at hole) error {
+	return s.reading(ctx, func() error {
+		var xid int64
+		err := s.queryRow(ctx, "SELECT pg_current_xact_id()::text::bigint").Scan(&xid)
+		if err == nil {
+			s.holes.saw(at, xid)
+		}
+		return err
+	})
 }
 
 func holeOf(first, next int64) hole { return hole{first, next} }

@@ -1,0 +1,56 @@
+package storetest
+
+import (
+	"testing"
+
+	"github.com/holdfast-sync/holdfast"
+	"github.com/holdfast-sync/holdfast/store"
+)
+
+// Review5GiveUpTellsOnce: a deed on a delivery and on the one that comes after it is told once for each.
+func Review5GiveUpTellsOnce(t *testing.T, s store.Store) {
+	mustAppend(t, s, Step(stream, holdfast.Head{}, 1, 1))
+	mustPlan(t, s, Consumer{Name: "orders", Lane: oneLane}, Consumer{Name: "archive", Lane: oneLane, After: []string{"orders"}})
+	n := 0
+	_, err := s.ActOnDeliveries(t.Context(), holdfast.Deed{Verb: holdfast.VerbGiveUp, Who: "w", Why: "y", Deliveries: holdfast.DeliveryQuery{Stream: stream, Limit: 10}},
+		func(holdfast.Delivery) holdfast.AuditEvent {
+			n++
+			return holdfast.AuditEvent{ID: ID(0xe1, n), Action: holdfast.ActionFailed, Outcome: holdfast.OutcomeSuccess}
+		})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := s.Changes(t.Context(), holdfast.ChangesQuery{Stream: stream, Limit: 10})
+	if err != nil || len(all) != 2 {
+		t.Errorf("%d changes of two deliveries: %+v %v", len(all), all, err)
+	}
+}
+
+// Review5ANamelessShopTakesTurns: who claims one at a time comes to every store, whatever the first one's name is.
+func Review5ANamelessShopTakesTurns(t *testing.T, s store.Store) {
+	for n, shop := range []string{"", "0042"} {
+		a := Step(ID(0x55, n+1), holdfast.Head{}, byte(n+1), 1)
+		a.Next.Owner.Shop = shop
+		a.Batch.Correlation = ID(0x56, n+1)
+		mustAppend(t, s, a)
+		mustPlan(t, s, Consumer{Name: "orders", Lane: ownLane})
+		if shop == "" { // due again in an hour
+			d := claim(t, s, "orders", 1)[0]
+			f := finished(d, holdfast.DeliveryWaiting)
+			f.DueIn = 3600e9
+			finish(t, s, f)
+		}
+	}
+	q := store.ClaimQuery{Consumer: "orders", Node: "n", Most: 1, Lease: 60e9}
+	for range 100 {
+		c, err := s.ClaimDeliveries(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(c.Deliveries) == 1 {
+			return
+		}
+		q.AfterShop = c.AfterShop
+	}
+	t.Error("100 claims of one delivery each have not come to the second store")
+}
