@@ -21,6 +21,7 @@ const (
 type Change struct {
 	Number      int64 // from 1, growing by 1 within a stream; 0 for a message
 	Message     int64 // of a message: grows over all messages
+	ForUser     bool  // the message is for the user, not for the device or its store
 	Kind        ChangeKind
 	At          time.Time
 	Stream      ID
@@ -37,8 +38,9 @@ type Change struct {
 // ChangesQuery asks for what came after two marks.
 type ChangesQuery struct {
 	Stream ID
-	// Number and Message are those of the last change and the last message that the device has.
-	Number, Message int64
+	// Number, Message and UserMessage are those of the last change, of the last message for the device or its store, and of the last
+	// one for the user, that the device has.
+	Number, Message, UserMessage int64
 	Device          string
 	Shop            string
 	User            string

@@ -76,7 +76,6 @@ func (s *Server) GetChanges(w http.ResponseWriter, r *http.Request, streamID wir
 		problem.Write(w, r, err)
 		return
 	}
-	s.heard(r, stream)
 	if strings.Contains(r.Header.Get("Accept"), "text/event-stream") {
 		s.streamChanges(w, r, stream, values.Get("after"))
 		return
@@ -86,6 +85,7 @@ func (s *Server) GetChanges(w http.ResponseWriter, r *http.Request, streamID wir
 		problem.Write(w, r, err)
 		return
 	}
+	s.heard(r, stream)
 	problem.SetWatermarks(w.Header(), page.Watermarks)
 	out := pageJSON{Epoch: page.Epoch, Cursor: page.Cursor, Events: make([]changeJSON, len(page.Events))}
 	for i := range page.Events {
@@ -155,6 +155,7 @@ func (s *Server) streamChanges(w http.ResponseWriter, r *http.Request, stream ho
 		problem.Write(w, r, err)
 		return
 	}
+	s.heard(r, stream)
 	problem.SetWatermarks(w.Header(), page.Watermarks)
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")

@@ -338,6 +338,9 @@ func (s *Server) readAction(r *http.Request, names []string) (holdfast.Deed, url
 		}
 		switch v := value.(type) {
 		case string:
+			if v == "" { // of a script whose variable is not set
+				sh.pointer("/filter/"+name, "must not be empty")
+			}
 			values.Set(name, v)
 		case json.Number:
 			values.Set(name, v.String())

@@ -112,19 +112,19 @@ func BenchmarkClaim(b *testing.B) {
 					exec(statement)
 				}
 				exec("ANALYZE")
-				ctx, after := context.Background(), ""
+				ctx, after := context.Background(), store.ClaimCursor{}
 				b.ResetTimer()
 				for left := b.N; left > 0; {
-					c, err := s.ClaimDeliveries(ctx, store.ClaimQuery{Consumer: "orders", Node: "n1", Most: min(64, left), Lease: time.Minute, AfterShop: after})
+					c, err := s.ClaimDeliveries(ctx, store.ClaimQuery{Consumer: "orders", Node: "n1", Most: min(64, left), Lease: time.Minute, After: after})
 					if err != nil {
 						b.Fatal(err)
 					}
-					after = c.AfterShop
+					after = c.Next
 					all := make([]store.FinishedDelivery, len(c.Deliveries))
 					for i, d := range c.Deliveries {
 						all[i] = store.FinishedDelivery{Position: d.Position, Generation: d.Generation, Stream: d.Stream, Seq: d.Seq, Status: holdfast.DeliveryDelivered}
 					}
-					if len(all) == 0 && c.Wrapped {
+					if len(all) == 0 && c.Next == (store.ClaimCursor{}) {
 						b.Fatalf("the backlog of %d is used up after %d", rows, b.N-left)
 					}
 					if _, err := s.FinishDeliveries(ctx, all); err != nil {

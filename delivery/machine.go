@@ -132,21 +132,34 @@ func (m *Machine) Start() {
 // not begun is let go.
 func (m *Machine) Stop(ctx context.Context) {
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.stop == nil {
-		m.mu.Unlock()
 		return
 	}
 	stopPools(ctx, m.setPools(nil))
 	m.stop()
 	m.stop = nil
 	close(m.done)
-	m.mu.Unlock()
 	ended := make(chan struct{})
 	go func() { m.work.Wait(); close(ended) }()
 	select {
 	case <-ended:
-	case <-ctx.Done():
+	case <-recorded(ctx):
 	}
+}
+
+// recordPatience is how long results may take to be recorded after everything has ended: what is not recorded is called again.
+const recordPatience = 3 * time.Second
+
+// recorded is done a little after ctx is.
+func recorded(ctx context.Context) <-chan struct{} {
+	late := make(chan struct{})
+	go func() {
+		<-ctx.Done()
+		time.Sleep(recordPatience)
+		close(late)
+	}()
+	return late
 }
 
 // Reload goes on with other consumers. What the old ones are doing is finished first, at most until ctx is done. Deliveries
@@ -158,10 +171,10 @@ func (m *Machine) Reload(ctx context.Context, consumers []Consumer) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.stop == nil {
-		return errors.New("delivery: it is not running")
-	}
 	m.graph.Store(&g)
+	if m.stop == nil { // Start begins with these
+		return nil
+	}
 	stopPools(ctx, m.setPools(nil))
 	m.setPools(m.startPools(g))
 	return nil
@@ -226,6 +239,13 @@ func (m *Machine) Health() map[string]error {
 	return all
 }
 
+func (m *Machine) wakeUnless(failed bool) <-chan struct{} {
+	if failed {
+		return nil
+	}
+	return m.wake
+}
+
 // keepPlanning plans when it is woken, and now and then.
 func (m *Machine) keepPlanning(ctx context.Context) {
 	tick := time.NewTicker(m.cfg.Poll)
@@ -241,10 +261,7 @@ func (m *Machine) keepPlanning(ctx context.Context) {
 		}
 		failed = err != nil
 		select {
-		case <-m.wake:
-			if failed { // the database is gone: no faster than the ticks
-				continue
-			}
+		case <-m.wakeUnless(failed): // while the database is gone, no faster than the ticks
 		case <-tick.C:
 		case <-ctx.Done():
 			return

@@ -108,16 +108,23 @@ func (p *pool) poke() {
 func (p *pool) feed(ctx, run context.Context) {
 	tick := time.NewTicker(p.m.cfg.Poll)
 	defer tick.Stop()
-	after := ""
+	after := store.ClaimCursor{}
 	for ctx.Err() == nil {
-		for ctx.Err() == nil {
+		for none := after == (store.ClaimCursor{}); ctx.Err() == nil; {
 			most := p.room()
 			if most == 0 {
 				break
 			}
-			n, next, wrapped, err := p.claim(ctx, run, most, after)
-			if after = next; err != nil || n == 0 && wrapped {
+			n, next, err := p.claim(ctx, run, most, after)
+			if err != nil {
 				break
+			}
+			after = next
+			if none = none && n == 0; after == (store.ClaimCursor{}) { // every store had its turn
+				if none {
+					break
+				}
+				none = n == 0
 			}
 		}
 		select {
@@ -132,7 +139,7 @@ func (p *pool) feed(ctx, run context.Context) {
 func (p *pool) room() int {
 	held := int(p.held.Load())
 	switch {
-	case time.Now().UnixNano() < p.paused.Load():
+	case p.silence() > 0:
 		return 0
 	case p.breaker.IsOpen() && p.breaker.RemainingDelay() > 0:
 		return 0
@@ -144,28 +151,40 @@ func (p *pool) room() int {
 	return 2*p.Concurrency - held
 }
 
+// silence is how long the consumer still wants to hear nothing.
+func (p *pool) silence() time.Duration {
+	return max(0, time.Duration(p.paused.Load()-time.Now().UnixNano()))
+}
+
+// claimPatience bounds a claim. It is not broken off when the pool stops: what was claimed would belong to nobody for a lease.
+const claimPatience = 10 * time.Second
+
 // claim takes up to most deliveries and hands them to the workers.
-func (p *pool) claim(ctx, run context.Context, most int, after string) (n int, next string, wrapped bool, err error) {
+func (p *pool) claim(ctx, run context.Context, most int, after store.ClaimCursor) (n int, next store.ClaimCursor, err error) {
 	began := time.Now()
-	c, err := p.m.cfg.Store.ClaimDeliveries(ctx, store.ClaimQuery{Consumer: p.Name, Node: p.m.cfg.Node, Most: most, Lease: p.m.cfg.Lease, AfterShop: after})
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), claimPatience)
+	defer cancel()
+	c, err := p.m.cfg.Store.ClaimDeliveries(ctx, store.ClaimQuery{Consumer: p.Name, Node: p.m.cfg.Node, Most: most, Lease: p.m.cfg.Lease, After: after})
 	if err != nil {
-		return 0, after, false, err // what was claimed all the same comes back when its lease ends
+		return 0, after, err // what was claimed all the same comes back when its lease ends
 	}
 	for _, d := range c.Deliveries {
 		p.held.Add(1)
 		key := store.DeliveryLease{Position: d.Position, Generation: d.Generation}
 		p.work <- claimed{d, p.m.held.begin(run, key, p.m.cfg.Lease-time.Since(began))}
 	}
-	return len(c.Deliveries), c.AfterShop, c.Wrapped, nil
+	return len(c.Deliveries), c.Next, nil
 }
 
 // deliver is a worker's life. What is left when the pool stops is let go.
 func (p *pool) deliver(feeding context.Context) {
 	for c := range p.work {
 		var f store.FinishedDelivery
-		switch {
-		case feeding.Err() != nil, !p.breaker.TryAcquirePermit():
-			f = p.unmade(c.ClaimedDelivery, "", 0)
+		switch silence := p.silence(); {
+		case feeding.Err() != nil:
+			f = p.unmade(c.ClaimedDelivery, c.Code, 0)
+		case silence > 0:
+			f = p.unmade(c.ClaimedDelivery, c.Code, silence)
 		default:
 			f = p.attempt(c)
 		}
@@ -187,14 +206,15 @@ func (p *pool) attempt(c claimed) store.FinishedDelivery {
 	ctx := holdfast.WithRequestContext(c.lease.ctx, d.Context)
 	call, err := NewCall(d, p.m.cfg.Open)
 	if err != nil {
-		p.breaker.RecordSuccess() // it was not asked
 		return p.finish(d, Result{Verdict: Permanent, Code: "unreadable", Detail: "The transaction can't be read."}, began)
 	}
 	if p.Files {
 		if f, waits := p.waitForFiles(ctx, call); waits {
-			p.breaker.RecordSuccess()
 			return f
 		}
+	}
+	if !p.breaker.TryAcquirePermit() {
+		return p.unmade(d, d.Code, 0)
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
@@ -205,13 +225,18 @@ func (p *pool) attempt(c claimed) store.FinishedDelivery {
 		r = Result{Verdict: Passing, Code: "lease-lost", Detail: "The delivery was taken over."}
 	}
 	p.judge(r)
+	if r.Verdict != Confirmed && c.lease.ctx.Err() != nil { // the gateway broke it off: no try of the delivery's is used up by that
+		return p.unmade(d, r.Code, 0)
+	}
 	return p.finish(d, r, began)
 }
 
 // judge tells the breaker.
 func (p *pool) judge(r Result) {
 	if r.RetryAfter > 0 {
-		p.paused.Store(time.Now().Add(min(r.RetryAfter, p.Retry.Most)).UnixNano())
+		until := time.Now().Add(min(r.RetryAfter, p.Retry.Most)).UnixNano()
+		for before := p.paused.Load(); until > before && !p.paused.CompareAndSwap(before, until); before = p.paused.Load() {
+		}
 	}
 	if r.Verdict == Passing && r.Down {
 		why := fmt.Sprintf("%s: %s", r.Code, r.Detail)

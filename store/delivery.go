@@ -36,15 +36,20 @@ type ClaimQuery struct {
 	Node     string
 	Most     int
 	Lease    time.Duration
-	// AfterShop is where the last claim ended: stores get their turn one after the other.
-	AfterShop string
+	// After is where the last claim ended: stores get their turn one after the other.
+	After ClaimCursor
+}
+
+// ClaimCursor stands behind a store, which may have no name; the zero one stands before all of them.
+type ClaimCursor struct {
+	Behind bool
+	Shop   string
 }
 
 // Claimed is what a claim came to.
 type Claimed struct {
 	Deliveries []ClaimedDelivery
-	AfterShop  string // for the next claim
-	Wrapped    bool   // every store had its turn: nothing more is due now if Deliveries is empty
+	Next       ClaimCursor // for the next claim; the zero one when the last store had its turn
 }
 
 // ClaimedDelivery is a delivery with everything that its call needs.

@@ -79,6 +79,14 @@ type Append struct {
 	Events []holdfast.AuditEvent
 }
 
+// TypeOf is the type of the new transaction with a seq.
+func (a *Append) TypeOf(seq int64) string {
+	if i := seq - a.Expected.AcceptedThrough - 1; i >= 0 && i < int64(len(a.Transactions)) {
+		return a.Transactions[i].Type
+	}
+	return ""
+}
+
 // Appender takes decided steps. Calls from many goroutines share commits; one
 // call's conflict never fails another's. The slices in the step are not used
 // after the return, and after a return for a done context either

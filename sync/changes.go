@@ -107,8 +107,20 @@ const changesRetry = 5 * time.Second
 // changesAtOnce bounds a page of changes.
 const changesAtOnce = 200
 
-// marks are what a cursor stands for.
-type marks struct{ number, message int64 }
+// marks are what a cursor stands for. Users of a device come and go: the mark of their messages belongs to who.
+type marks struct {
+	number, message, user int64
+	who                   uint32
+}
+
+// whose tells users apart; two that share a mark by accident would miss messages, so it has 32 bits.
+func whose(user string) uint32 {
+	if user == "" {
+		return 0
+	}
+	sum := sha256.Sum256([]byte(user))
+	return binary.BigEndian.Uint32(sum[:]) | 1
+}
 
 // Changes are what happened to a stream's transactions behind a cursor, and the messages for whoever the request context names;
 // an empty cursor is the beginning.
@@ -148,8 +160,11 @@ func (g *Gateway) epochOf(ctx context.Context, number int64) (store.Epoch, error
 
 func (g *Gateway) changes(ctx context.Context, stream holdfast.ID, epoch store.Epoch, at marks) (holdfast.ChangePage, error) {
 	rc := holdfast.RequestContextFrom(ctx)
+	if who := whose(rc.User); at.who != who {
+		at.user, at.who = 0, who
+	}
 	all, err := g.Store.Changes(ctx, holdfast.ChangesQuery{
-		Stream: stream, Number: at.number, Message: at.message, Device: rc.Device, Shop: rc.Shop, User: rc.User, Limit: changesAtOnce,
+		Stream: stream, Number: at.number, Message: at.message, UserMessage: at.user, Device: rc.Device, Shop: rc.Shop, User: rc.User, Limit: changesAtOnce,
 	})
 	if err != nil {
 		return holdfast.ChangePage{}, err
@@ -160,10 +175,13 @@ func (g *Gateway) changes(ctx context.Context, stream holdfast.ID, epoch store.E
 	}
 	all = inTime(all)
 	for i := range all[:min(len(all), changesAtOnce)] {
-		if all[i].Kind == holdfast.ChangeMessage {
-			at.message = all[i].Message
-		} else {
+		switch {
+		case all[i].Kind != holdfast.ChangeMessage:
 			at.number = all[i].Number
+		case all[i].ForUser:
+			at.user = all[i].Message
+		default:
+			at.message = all[i].Message
 		}
 		page.Cursor = writeCursor(at, stream, epoch)
 		page.Events = append(page.Events, holdfast.CursorChange{Change: all[i], Cursor: page.Cursor})
@@ -191,11 +209,11 @@ func inTime(all []holdfast.Change) []holdfast.Change {
 
 // possible refuses marks that this history has not come to yet.
 func (g *Gateway) possible(ctx context.Context, stream holdfast.ID, at marks) error {
-	if at == (marks{}) {
+	if at.number == 0 && at.message == 0 && at.user == 0 {
 		return nil
 	}
 	number, message, err := g.Store.LastChange(ctx, stream)
-	if err == nil && (at.number > number || at.message > message) {
+	if err == nil && (at.number > number || max(at.message, at.user) > message) {
 		err = errCursor
 	}
 	return err
@@ -217,14 +235,14 @@ func seal(b []byte, stream holdfast.ID, epoch store.Epoch) []byte {
 
 func writeCursor(at marks, stream holdfast.ID, epoch store.Epoch) string {
 	b := []byte{cursorVersion}
-	for _, n := range []int64{epoch.Number, at.number, at.message} {
+	for _, n := range []int64{epoch.Number, at.number, at.message, at.user, int64(at.who)} {
 		b = binary.AppendUvarint(b, uint64(n))
 	}
 	return base64.RawURLEncoding.EncodeToString(append(b, seal(b, stream, epoch)...))
 }
 
 func readCursor(text string, stream holdfast.ID, epoch store.Epoch) (marks, error) {
-	b, err := base64.RawURLEncoding.DecodeString(text)
+	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil || len(b) < 10 || len(b) > 64 || b[0] != cursorVersion {
 		return marks{}, errCursor
 	}
@@ -232,7 +250,7 @@ func readCursor(text string, stream holdfast.ID, epoch store.Epoch) (marks, erro
 	if string(seal(body, stream, epoch)) != string(sum) {
 		return marks{}, errCursor
 	}
-	var numbers [3]int64
+	var numbers [5]int64
 	rest := body[1:]
 	for i := range numbers {
 		n, size := binary.Uvarint(rest)
@@ -244,5 +262,5 @@ func readCursor(text string, stream holdfast.ID, epoch store.Epoch) (marks, erro
 	if len(rest) > 0 || numbers[0] != epoch.Number {
 		return marks{}, errCursor
 	}
-	return marks{numbers[1], numbers[2]}, nil
+	return marks{numbers[1], numbers[2], numbers[3], uint32(numbers[4])}, nil
 }

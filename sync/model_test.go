@@ -69,7 +69,9 @@ func (*model) Deliveries(context.Context, holdfast.DeliveryQuery) ([]holdfast.De
 	return nil, nil
 }
 
-func (*model) Repairs(context.Context, holdfast.ID, int64) ([]holdfast.Repair, error) { return nil, nil }
+func (*model) Repairs(context.Context, holdfast.ID, int64) ([]holdfast.Repair, error) {
+	return nil, nil
+}
 
 func (*model) Changes(context.Context, holdfast.ChangesQuery) ([]holdfast.Change, error) {
 	return nil, nil

@@ -99,6 +99,9 @@ func (f deskFilter) values(names []string, now time.Time) (url.Values, error) {
 		if !slices.Contains(names, name) {
 			return nil, usage("--filter %s: there is no such name; one of %s", name, strings.Join(names, ", "))
 		}
+		if value == "" { // of a script whose variable is not set
+			return nil, usage("--filter %s: must not be empty", name)
+		}
 		values.Set(name, value)
 	}
 	for name, text := range map[string]string{"since": f.Since, "until": f.Until} {
@@ -452,7 +455,7 @@ func (c *RepairCmd) payload(con *console) ([]byte, error) {
 		return nil, usage("--payload: %w", err)
 	}
 	var object map[string]json.RawMessage
-	if err := json.Unmarshal(text, &object); err != nil {
+	if err := json.Unmarshal(text, &object); err != nil || object == nil {
 		return nil, usage("--payload: must be a JSON object")
 	}
 	return text, nil

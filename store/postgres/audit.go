@@ -34,6 +34,15 @@ func (s *Store) Record(ctx context.Context, events []holdfast.AuditEvent) error 
 
 // inTx runs fn in a Tx. Until the commit is sent, nothing was written.
 func (s *Store) inTx(ctx context.Context, fn func(pgx.Tx) error) error {
+	for try := 0; ; try++ {
+		err := s.inOneTx(ctx, fn)
+		if state := stateOf(err); try == 4 || state != deadlockDetected && state != serializationFailed {
+			return err
+		}
+	}
+}
+
+func (s *Store) inOneTx(ctx context.Context, fn func(pgx.Tx) error) error {
 	var tx pgx.Tx
 	err := s.reading(ctx, func() (err error) { // a dead connection costs nothing yet
 		tx, err = s.pool.Begin(ctx)

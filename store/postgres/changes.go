@@ -15,10 +15,10 @@ WHERE s.id = $1::uuid AND c.number > $2 ORDER BY c.number LIMIT $3`
 
 // The texts say which index to take, each kind for itself.
 const messagesStatement = `
-SELECT m.position, m.at, m.id, m.body FROM (
+SELECT m.position, m.at, m.id, m.body, m.kind = 'user' FROM (
   (SELECT * FROM messages WHERE kind = 'device' AND target = $1 AND position > $4 AND expires_at > now() ORDER BY position LIMIT $5)
   UNION ALL (SELECT * FROM messages WHERE kind = 'store' AND target = $2 AND position > $4 AND expires_at > now() ORDER BY position LIMIT $5)
-  UNION ALL (SELECT * FROM messages WHERE kind = 'user' AND target = $3 AND position > $4 AND expires_at > now() ORDER BY position LIMIT $5)
+  UNION ALL (SELECT * FROM messages WHERE kind = 'user' AND target = $3 AND position > $6 AND expires_at > now() ORDER BY position LIMIT $5)
 ) m ORDER BY m.position LIMIT $5`
 
 // Changes reads what came after the marks.
@@ -38,10 +38,10 @@ func (s *Store) Changes(ctx context.Context, q holdfast.ChangesQuery) ([]holdfas
 		c := holdfast.Change{Kind: holdfast.ChangeMessage, Stream: q.Stream}
 		var id [16]byte
 		var body string
-		err := row.Scan(&c.Message, &c.At, &id, &body)
+		err := row.Scan(&c.Message, &c.At, &id, &body, &c.ForUser)
 		c.Transaction, c.At, c.Body = id, c.At.UTC(), []byte(body)
 		return c, err
-	}, messagesStatement, q.Device, q.Shop, q.User, q.Message, q.Limit)
+	}, messagesStatement, q.Device, q.Shop, q.User, q.Message, q.Limit, q.UserMessage)
 	return append(changes, messages...), err
 }
 

@@ -50,9 +50,9 @@ ORDER BY c.due_at, c.position`
 func (s *Store) ClaimDeliveries(ctx context.Context, q store.ClaimQuery) (claimed store.Claimed, err error) {
 	err = s.inTx(ctx, func(tx pgx.Tx) error {
 		claimed = store.Claimed{}
-		from := q.AfterShop
-		if from != "" {
-			from += "\x01" // behind it: a store's name is printable
+		from := q.After.Shop
+		if q.After.Behind {
+			from += "\x01" // a store's name is printable
 		}
 		shops := min(q.Most, shopsAtOnce)
 		rows, err := tx.Query(ctx, claimStatement, q.Consumer, from, shops, q.Most, q.Node, q.Lease)
@@ -66,13 +66,13 @@ func (s *Store) ClaimDeliveries(ctx context.Context, q store.ClaimQuery) (claime
 			if err != nil {
 				return err
 			}
-			looked, claimed.AfterShop = n, last
+			looked, claimed.Next = n, store.ClaimCursor{Behind: true, Shop: last}
 			if d != nil {
 				claimed.Deliveries = append(claimed.Deliveries, *d)
 			}
 		}
 		if looked < shops {
-			claimed.AfterShop, claimed.Wrapped = "", q.AfterShop == ""
+			claimed.Next = store.ClaimCursor{}
 		}
 		return rows.Err()
 	})

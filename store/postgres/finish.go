@@ -8,6 +8,7 @@ import (
 
 	"github.com/holdfast-sync/holdfast"
 	"github.com/holdfast-sync/holdfast/store"
+	"github.com/holdfast-sync/holdfast/store/auditsql"
 )
 
 // touched are transactions whose deliveries change.
@@ -76,7 +77,7 @@ func finishRows(ctx context.Context, tx pgx.Tx, t touched, all []store.FinishedD
 	for i := range all {
 		f := &all[i]
 		positions[i], generations[i], statuses[i], dueIn[i] = f.Position, f.Generation, store.StatusNumber(f.Status), int64(f.DueIn/time.Microsecond)
-		codes[i], details[i], references[i] = f.Code, f.Detail, f.Reference
+		codes[i], details[i], references[i] = auditsql.Clean(f.Code), auditsql.Clean(f.Detail), auditsql.Clean(f.Reference)
 		if f.Unmade {
 			unmade[i] = 1
 		}

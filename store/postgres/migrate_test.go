@@ -28,7 +28,7 @@ var pinned = map[string]string{
 	"migrations/00002_audit.sql":              "c99eb82bff6d5c867ec3adf7c21c736e27914539f9f9de4bd54560f0efc8b2b4",
 	"migrations/00003_transactions_by_id.sql": "323327a40cfbe888df1dde0db987a0dc82b752939ec37b19fe3b96b3e8a2dd80",
 	"migrations/00004_attachments.sql":        "29ee26837c54a73e33987d762b3c057e88062ab299206e3fd949e5ceeaf4b2fe",
-	"migrations/00005_deliveries.sql":         "5aea2ce6b601848501227715fc09fb5ab33536b96e89f850411bacb5a8d4ac14",
+	"migrations/00005_deliveries.sql":         "6376d25752685f0e8347f37dea13346cae8bda33d7f4a1f5f642563e5df8b254",
 }
 
 func TestMigrationsArePinned(t *testing.T) {

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"slices"
 	"strings"
 	stdsync "sync"
 
@@ -9,75 +10,107 @@ import (
 
 	"github.com/holdfast-sync/holdfast"
 	"github.com/holdfast-sync/holdfast/store"
+	"github.com/holdfast-sync/holdfast/store/auditsql"
 )
 
 // Positions of the log are given out before their batches are committed, so that a later one may be seen first. A
-// hole in them is passed over only when every Tx that may fill it has ended: one that had begun to write when the
-// hole was seen is older than an xid that is given out afterwards. (A snapshot's xmax is no such xid: it is one past
-// the highest that has ended, and a Tx that runs may have a higher one.)
+// hole in them is passed over only when every Tx that may fill it has ended: whoever has taken a position holds a lock on the
+// table until the end. Those that do when the hole is seen first are remembered; when none of them is there any more, a
+// snapshot that is taken afterwards tells. (A snapshot's xmin would tell as well, but it waits for every Tx that writes anywhere
+// on the server, other databases included.)
 type holes struct {
 	mu   stdsync.Mutex
-	seen map[hole]int64 // an xid that was given out after it was seen first
+	seen map[hole]*fillers
 }
 
 type hole struct{ first, next int64 }
 
-// settled says whether nothing will come in a hole any more, by the xmin of a snapshot that still sees it; known: it was seen before.
-func (h *holes) settled(at hole, xmin int64) (settled, known bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	since, known := h.seen[at]
-	return known && xmin >= since, known
+// fillers are the Txs that may fill a hole.
+type fillers struct {
+	txs   []string
+	ended bool // before the next snapshot
 }
 
-// saw remembers a hole, with an xid that was given out afterwards.
-func (h *holes) saw(at hole, xid int64) {
+func (h *holes) get(at hole) *fillers {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.seen[at]
+}
+
+func (h *holes) put(at hole, f *fillers) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.seen == nil || len(h.seen) > 1000 {
-		h.seen = map[hole]int64{}
+		h.seen = map[hole]*fillers{}
 	}
-	h.seen[at] = xid
+	h.seen[at] = f
+}
+
+// writersStatement names the Txs that write to the log.
+const writersStatement = `
+SELECT DISTINCT virtualtransaction FROM pg_locks
+WHERE locktype = 'relation' AND relation = 'batches'::regclass AND mode = 'RowExclusiveLock' AND granted
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`
+
+// settled says whether nothing will come in a hole any more that a snapshot of a moment ago still had.
+func (s *Store) settled(ctx context.Context, at hole) (bool, error) {
+	f := s.holes.get(at)
+	if f != nil && f.ended {
+		return true, nil
+	}
+	now, err := list(ctx, s, pgx.RowTo[string], writersStatement)
+	if err != nil {
+		return false, err
+	}
+	if f == nil {
+		f = &fillers{txs: now}
+	}
+	f.ended = !slices.ContainsFunc(f.txs, func(tx string) bool { return slices.Contains(now, tx) })
+	s.holes.put(at, f)
+	return false, nil // the next snapshot tells
 }
 
 // logged is a batch of the log.
-type logged struct{ position, stream, first, last int64 }
+type logged struct{ position, stream, first, last, size int64 }
 
 const logStatement = `
-SELECT l.position, pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
-  b.position, b.stream, b.first_seq + b.duplicates, b.last_seq
+SELECT l.position, b.position, b.stream, b.first_seq + b.duplicates, b.last_seq, CASE WHEN $2 THEN (
+  SELECT coalesce(sum(octet_length(t.body)), 0) FROM transactions t WHERE t.stream = b.stream AND t.seq BETWEEN b.first_seq + b.duplicates AND b.last_seq) END
 FROM delivery_log l LEFT JOIN LATERAL (SELECT * FROM batches WHERE position > l.position ORDER BY position LIMIT $1) b ON true
 ORDER BY b.position`
 
+// pageBytes bounds the bodies of a page, but for those of its first batch.
+const pageBytes = 8 << 20
+
 // page reads the batches behind the plan, up to the first hole that may be filled yet.
-func (s *Store) page(ctx context.Context, limit int) (from int64, batches []logged, hole bool, err error) {
-	var xmin int64
+func (s *Store) page(ctx context.Context, limit int, bodies bool) (from int64, batches []logged, open bool, err error) {
 	all, err := list(ctx, s, func(row pgx.CollectableRow) (logged, error) {
-		var position, stream, first, last *int64
-		err := row.Scan(&from, &xmin, &position, &stream, &first, &last)
+		var position, stream, first, last, size *int64
+		err := row.Scan(&from, &position, &stream, &first, &last, &size)
 		if err != nil || position == nil {
 			return logged{}, err
 		}
-		return logged{*position, *stream, *first, *last}, nil
-	}, logStatement, limit)
+		b := logged{position: *position, stream: *stream, first: *first, last: *last}
+		if size != nil {
+			b.size = *size
+		}
+		return b, nil
+	}, logStatement, limit, bodies)
 	if err != nil {
 		return 0, nil, false, err
 	}
-	next, transactions := from+1, int64(0)
+	next, transactions, size := from+1, int64(0), int64(0)
 	for _, b := range all {
 		if b.position == 0 {
 			break
 		}
 		if b.position != next {
-			settled, known := s.holes.settled(holeOf(next, b.position), xmin)
-			if !known {
-				err = s.sawHole(ctx, holeOf(next, b.position))
-			}
-			if !settled {
+			if settled, err := s.settled(ctx, hole{next, b.position}); !settled || err != nil {
 				return from, batches, true, err
 			}
 		}
-		if transactions += b.last - b.first + 1; transactions > int64(limit) && len(batches) > 0 {
+		transactions, size = transactions+b.last-b.first+1, size+b.size
+		if (transactions > int64(limit) || size > pageBytes) && len(batches) > 0 {
 			break
 		}
 		batches = append(batches, b)
@@ -85,20 +118,6 @@ func (s *Store) page(ctx context.Context, limit int) (from int64, batches []logg
 	}
 	return from, batches, false, nil
 }
-
-// sawHole takes an xid: every Tx that may fill the hole has a lower one.
-func (s *Store) sawHole(ctx context.Context, at hole) error {
-	return s.reading(ctx, func() error {
-		var xid int64
-		err := s.queryRow(ctx, "SELECT pg_current_xact_id()::text::bigint").Scan(&xid)
-		if err == nil {
-			s.holes.saw(at, xid)
-		}
-		return err
-	})
-}
-
-func holeOf(first, next int64) hole { return hole{first, next} }
 
 const plannedStatement = `
 SELECT s.id, t.seq, t.id, s.shop, CASE WHEN $4 OR q.seq IS NOT NULL THEN t.body ELSE '' END, q.problem
@@ -111,13 +130,13 @@ WHERE $4 OR q.seq IS NOT NULL ORDER BY b.n, t.seq`
 func (s *Store) Unplanned(ctx context.Context, limit int, bodies bool) (store.LogPage, error) {
 	var p store.LogPage
 	var batches []logged
-	for range 2 { // a hole that is seen for the first time may be settled already
-		from, found, hole, err := s.page(ctx, limit)
+	for range 3 { // a hole that is seen for the first time may be settled already
+		from, found, open, err := s.page(ctx, limit, bodies)
 		if err != nil {
 			return p, err
 		}
 		p.From, p.To, batches = from, from, found
-		if !hole || len(found) > 0 {
+		if !open || len(found) > 0 {
 			break
 		}
 	}
@@ -215,7 +234,7 @@ func queueChanges(b *pgx.Batch, all []holdfast.Change) {
 	for i := range all {
 		c := &all[i]
 		streams[i], kinds[i], seqs[i], consumers[i] = c.Stream, string(c.Kind), c.Seq, c.Consumer
-		references[i], codes[i], details[i] = c.Reference, c.Code, c.Detail
+		references[i], codes[i], details[i] = auditsql.Clean(c.Reference), auditsql.Clean(c.Code), auditsql.Clean(c.Detail)
 		if c.Body != nil {
 			text := string(c.Body)
 			bodies[i] = &text

@@ -57,6 +57,7 @@ VALUES ((SELECT num FROM streams LIMIT 1), gen_random_uuid(), 1, 1, 1, '', '{}',
 		if err := end(tx, t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		through() // what is before the hole is told at once, and what is behind it the next time
 		if n := through(); n != before+1 {
 			t.Errorf("%s: %d transactions afterwards, %d before", name, n, before)
 		}

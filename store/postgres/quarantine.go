@@ -10,7 +10,7 @@ import (
 	"github.com/holdfast-sync/holdfast/store"
 )
 
-const quarantinedColumns = `q.number, s.id, q.seq, t.id, coalesce(t.body::json ->> 'type', ''), s.shop, q.problem, b.accepted_at, coalesce(q.verb, ''),
+const quarantinedColumns = `q.number, s.id, q.seq, t.id, q.type, s.shop, q.problem, b.accepted_at, coalesce(q.verb, ''),
   coalesce(q.who, ''), coalesce(q.why, ''), q.decided_at`
 
 const quarantinedTables = `quarantine q JOIN streams s ON s.num = q.stream JOIN transactions t ON t.stream = q.stream AND t.seq = q.seq
@@ -35,7 +35,7 @@ func quarantineFilter(q holdfast.QuarantineQuery) *filter {
 	}
 	f.add(q.After > 0, "q.number > $%d::bigint", q.After)
 	f.add(q.Shop != "", "s.shop = $%d::text", q.Shop)
-	f.add(q.Type != "", "t.body::json ->> 'type' = $%d::text", q.Type)
+	f.add(q.Type != "", "q.type = $%d::text", q.Type)
 	f.add(!q.Stream.IsZero(), "s.id = $%d::uuid", q.Stream.String())
 	f.add(q.Seq > 0, "q.seq = $%d::bigint", q.Seq)
 	f.add(!q.Since.IsZero(), "b.accepted_at >= $%d::timestamptz", q.Since)

@@ -36,6 +36,7 @@ const (
 	asideStep
 	asideSeq
 	asideProblem
+	asideType
 	nameStep
 	nameSeq
 	nameDigest
@@ -49,7 +50,7 @@ var columnTypes = [events]uint32{
 	pgtype.Int8OID, pgtype.ByteaOID, pgtype.Int8OID,
 	pgtype.UUIDOID, pgtype.Int8OID, pgtype.Int8OID, pgtype.Int8OID, pgtype.ByteaOID, pgtype.TextOID, pgtype.TextOID, pgtype.TextOID,
 	pgtype.Int4OID, pgtype.Int8OID, pgtype.UUIDOID, pgtype.TextOID,
-	pgtype.Int4OID, pgtype.Int8OID, pgtype.TextOID,
+	pgtype.Int4OID, pgtype.Int8OID, pgtype.TextOID, pgtype.TextOID,
 	pgtype.Int4OID, pgtype.Int8OID, pgtype.ByteaOID, pgtype.Int8OID,
 }
 
@@ -121,6 +122,7 @@ func (a *arrays) add(n int, s *store.Append) error {
 			a[asideStep].integer(n)
 			a[asideSeq].bigint(p.Seq)
 			a[asideProblem].bytes(p.Problem)
+			a[asideType].text(s.TypeOf(p.Seq))
 		}
 	}
 	for i := range s.Events {
@@ -177,9 +179,9 @@ WITH step AS MATERIALIZED (
   SELECT place.num[t.step], t.seq, t.id, place.batch[t.step], t.body
   FROM place, unnest(` + placeholders(txStep, txBody) + `) AS t(step, seq, id, body) WHERE place.num[t.step] <> 0
 ), aside AS (
-  INSERT INTO quarantine (stream, seq, problem)
-  SELECT place.num[q.step], q.seq, q.problem
-  FROM place, unnest(` + placeholders(asideStep, asideProblem) + `) AS q(step, seq, problem) WHERE place.num[q.step] <> 0
+  INSERT INTO quarantine (stream, seq, problem, type)
+  SELECT place.num[q.step], q.seq, q.problem, q.type
+  FROM place, unnest(` + placeholders(asideStep, asideType) + `) AS q(step, seq, problem, type) WHERE place.num[q.step] <> 0
 ), named AS (
   INSERT INTO attachment_names (stream, seq, digest, size)
   SELECT place.num[a.step], a.seq, a.digest, a.size

@@ -29,14 +29,14 @@ WHERE s.id = ? AND c.number > ? ORDER BY c.number LIMIT ?`, q.Stream[:], q.Numbe
 		c := holdfast.Change{Kind: holdfast.ChangeMessage, Stream: q.Stream}
 		var id []byte
 		var at int64
-		err := scan(&c.Message, &at, &id, &c.Body)
+		err := scan(&c.Message, &at, &id, &c.Body, &c.ForUser)
 		copy(c.Transaction[:], id)
 		c.At = timeOf(at)
 		return c, err
 	}, `
-SELECT position, at, id, body FROM messages
-WHERE position > ?1 AND (kind = 'device' AND target = ?2 OR kind = 'store' AND target = ?3 OR kind = 'user' AND target = ?4) AND expires_at > ?5
-ORDER BY position LIMIT ?6`, q.Message, q.Device, q.Shop, q.User, time.Now().UnixMicro(), q.Limit)
+SELECT position, at, id, body, kind = 'user' FROM messages
+WHERE (position > ?1 AND (kind = 'device' AND target = ?2 OR kind = 'store' AND target = ?3) OR position > ?7 AND kind = 'user' AND target = ?4) AND expires_at > ?5
+ORDER BY position LIMIT ?6`, q.Message, q.Device, q.Shop, q.User, time.Now().UnixMicro(), q.Limit, q.UserMessage)
 	return append(changes, messages...), err
 }
 

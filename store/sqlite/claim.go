@@ -18,12 +18,14 @@ const due = "status = 0 AND behind = 0 AND waits = 0 AND consumer = ?"
 // ClaimDeliveries goes from store to store through the index and takes of each its share of what is due.
 func (s *Store) ClaimDeliveries(ctx context.Context, q store.ClaimQuery) (claimed store.Claimed, err error) {
 	if nothing, err := s.nothingDue(ctx, q); nothing || err != nil { // a look costs no commit
-		return store.Claimed{Wrapped: true}, err
+		return store.Claimed{}, err
 	}
 	var positions []int64
 	err = s.do(ctx, func(w *writer, _, now int64) error {
-		claimed = store.Claimed{}
-		positions = positions[:0]
+		if ctx.Err() != nil { // nobody waits for it any more
+			return store.ErrConflict
+		}
+		claimed, positions = store.Claimed{}, nil
 		shops, err := w.shops(q)
 		if err != nil {
 			return err
@@ -35,10 +37,8 @@ func (s *Store) ClaimDeliveries(ctx context.Context, q store.ClaimQuery) (claime
 			}
 			positions = append(positions, some...)
 		}
-		if len(shops) < min(q.Most, shopsAtOnce) {
-			claimed.Wrapped = q.AfterShop == ""
-		} else {
-			claimed.AfterShop = shops[len(shops)-1]
+		if len(shops) == min(q.Most, shopsAtOnce) {
+			claimed.Next = store.ClaimCursor{Behind: true, Shop: shops[len(shops)-1]}
 		}
 		return nil
 	})
@@ -67,10 +67,10 @@ func (w *writer) shops(q store.ClaimQuery) (shops []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	at := q.AfterShop
+	at := q.After.Shop
 	for len(shops) < min(q.Most, shopsAtOnce) {
 		ask := next
-		if at == "" && len(shops) == 0 {
+		if !q.After.Behind && len(shops) == 0 {
 			ask = first
 		}
 		err := ask.QueryRowContext(background, q.Consumer, at).Scan(&at)

@@ -141,6 +141,8 @@ func (s *Store) ActOnDeliveries(ctx context.Context, d holdfast.Deed, event func
 			if c, tell := store.ChangeOfDeed(d, found[i]); tell {
 				told = append(told, c)
 			}
+		}
+		for i := range found { // when all of them are what they are to be
 			failed, err := w.settle(found[i].Stream, found[i].Seq, now)
 			if err != nil {
 				return err

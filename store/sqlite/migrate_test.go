@@ -29,7 +29,7 @@ var pinned = map[string]string{
 	"migrations/00001_begin.sql":       "8e4a94dfc442918acc11a19bdcf5c96fb811eeaff2517bb53fc349801a38bc4e",
 	"migrations/00002_audit.sql":       "77a0757cdaec71620a5845859b1ca8b029e7ee5e435f91e5e2bbae1be820a9aa",
 	"migrations/00003_attachments.sql": "0bfd7729e1f337345dc391478985b4190a7c0edaa5aad29f371eabc51ce14c0f",
-	"migrations/00004_deliveries.sql":  "3f54a0f172e35c17b37e908cd3d3c3622d650f52b82314715e15e8595af715f7",
+	"migrations/00004_deliveries.sql":  "245d7aa7cce59ef181a9408942aecbd8a42876288ac66dba9eecf75199770044",
 }
 
 func TestMigrationsArePinned(t *testing.T) {

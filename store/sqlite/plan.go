@@ -11,6 +11,9 @@ import (
 // logged is a batch of the log. One writer gives the positions out, so they are seen in their order.
 type logged struct{ position, stream, first, last int64 }
 
+// pageBytes bounds the bodies of a page, but for those of its last batch.
+const pageBytes = 8 << 20
+
 // Unplanned reads the log behind what is planned.
 func (s *Store) Unplanned(ctx context.Context, limit int, bodies bool) (store.LogPage, error) {
 	var p store.LogPage
@@ -25,6 +28,7 @@ func (s *Store) Unplanned(ctx context.Context, limit int, bodies bool) (store.Lo
 	if err != nil {
 		return p, err
 	}
+	size := 0
 	for _, b := range batches {
 		if len(p.Transactions) > 0 && int64(len(p.Transactions))+b.last-b.first+1 > int64(limit) {
 			break
@@ -38,6 +42,12 @@ WHERE s.num = ?1 AND t.seq BETWEEN ?2 AND ?3 AND (?4 OR q.seq IS NOT NULL) ORDER
 		}
 		p.Transactions = append(p.Transactions, some...)
 		p.To = b.position
+		for i := range some {
+			size += len(some[i].Raw)
+		}
+		if size > pageBytes {
+			break
+		}
 	}
 	return p, nil
 }

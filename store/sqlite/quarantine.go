@@ -10,7 +10,7 @@ import (
 )
 
 const selectQuarantined = `
-SELECT q.number, s.id, q.seq, t.id, coalesce(CAST(t.body AS TEXT) ->> '$.type', ''), s.shop, q.problem, b.accepted_at, coalesce(q.verb, ''),
+SELECT q.number, s.id, q.seq, t.id, q.type, s.shop, q.problem, b.accepted_at, coalesce(q.verb, ''),
   coalesce(q.who, ''), coalesce(q.why, ''), q.decided_at
 FROM quarantine q JOIN streams s ON s.num = q.stream JOIN transactions t ON t.stream = q.stream AND t.seq = q.seq JOIN batches b ON b.position = t.batch`
 
@@ -35,7 +35,7 @@ func quarantineFilter(q holdfast.QuarantineQuery) *filter {
 	}
 	f.add(q.After > 0, "q.number > ?", q.After)
 	f.add(q.Shop != "", "s.shop = ?", q.Shop)
-	f.add(q.Type != "", "CAST(t.body AS TEXT) ->> '$.type' = ?", q.Type)
+	f.add(q.Type != "", "q.type = ?", q.Type)
 	f.add(!q.Stream.IsZero(), "s.id = ?", q.Stream[:])
 	f.add(q.Seq > 0, "q.seq = ?", q.Seq)
 	f.add(!q.Since.IsZero(), "b.accepted_at >= ?", q.Since.UnixMicro())

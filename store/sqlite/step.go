@@ -39,7 +39,7 @@ func (s *statements) prepare(conn *sql.Conn) error {
 	s.begin = prepare("INSERT INTO streams (id, accepted_through, digest, quarantined, device, shop, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)")
 	s.move = prepare("UPDATE streams SET accepted_through = ?, digest = ?, quarantined = ? WHERE num = ?")
 	s.batch = prepare("INSERT INTO batches (stream, correlation, first_seq, last_seq, duplicates, fingerprint, problems, context, prior, epoch, accepted_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
-	s.quarantine = prepare("INSERT INTO quarantine (stream, seq, problem) VALUES (?, ?, ?)")
+	s.quarantine = prepare("INSERT INTO quarantine (stream, seq, problem, type) VALUES (?, ?, ?, ?)")
 	s.name = prepare("INSERT INTO attachment_names (stream, seq, digest, size) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING")
 	for i, n := range eventsAnInsert {
 		s.event[i] = prepare(insertEvent(n))
@@ -90,7 +90,7 @@ func (w *writer) step(a *store.Append, epoch, now int64) (conflict, failed error
 	}
 	for _, p := range a.Batch.Problems {
 		if p.Seq > a.Expected.AcceptedThrough {
-			if _, err := w.stmt.quarantine.ExecContext(background, num, p.Seq, string(p.Problem)); err != nil {
+			if _, err := w.stmt.quarantine.ExecContext(background, num, p.Seq, string(p.Problem), a.TypeOf(p.Seq)); err != nil {
 				return nil, err
 			}
 		}

@@ -36,6 +36,8 @@ var deliveryTests = []struct {
 	{"StreamDeliveries", streamDeliveries},
 	{"DeliveryLists", deliveryLists},
 	{"Notices", noticesAreHeard},
+	{"GiveUpTellsOnce", giveUpTellsOnce},
+	{"ANamelessShopTakesTurns", aNamelessShopTakesTurns},
 	{"ManyNodes", manyNodes},
 }
 
@@ -103,10 +105,10 @@ func claim(tb testing.TB, s store.Store, consumer string, most int) []store.Clai
 			tb.Fatal(err)
 		}
 		all = append(all, c.Deliveries...)
-		q.AfterShop = c.AfterShop
-		if q.Most = most - len(all); q.Most <= 0 || len(c.Deliveries) == 0 && c.Wrapped {
+		if q.Most = most - len(all); q.Most <= 0 || len(c.Deliveries) == 0 && q.After == (store.ClaimCursor{}) && c.Next == q.After {
 			return all
 		}
+		q.After = c.Next
 	}
 }
 

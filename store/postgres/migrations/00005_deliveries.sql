@@ -82,6 +82,7 @@ CREATE TABLE repairs (
 -- What an operator decided about a quarantined transaction; NULL: nothing yet.
 ALTER TABLE quarantine
   ADD COLUMN number bigint GENERATED ALWAYS AS IDENTITY,
+  ADD COLUMN type text NOT NULL DEFAULT '', -- of the transaction
   ADD COLUMN verb text, ADD COLUMN who text, ADD COLUMN why text, ADD COLUMN decided_at timestamptz;
 CREATE UNIQUE INDEX quarantine_by_number ON quarantine (number);
 CREATE INDEX quarantine_open ON quarantine (number) WHERE verb IS NULL;
@@ -91,7 +92,7 @@ CREATE INDEX attachment_names_by_digest ON attachment_names (digest);
 
 -- +goose Down
 DROP INDEX attachment_names_by_digest;
-ALTER TABLE quarantine DROP COLUMN number, DROP COLUMN verb, DROP COLUMN who, DROP COLUMN why, DROP COLUMN decided_at;
+ALTER TABLE quarantine DROP COLUMN number, DROP COLUMN type, DROP COLUMN verb, DROP COLUMN who, DROP COLUMN why, DROP COLUMN decided_at;
 DROP TABLE repairs;
 DROP TABLE messages;
 DROP TABLE changes;

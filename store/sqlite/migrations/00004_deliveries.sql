@@ -85,6 +85,7 @@ CREATE TABLE quarantine_new (
   stream     INTEGER NOT NULL,
   seq        INTEGER NOT NULL,
   problem    TEXT    NOT NULL,
+  type       TEXT    NOT NULL DEFAULT '', -- of the transaction
   verb       TEXT,
   who        TEXT,
   why        TEXT,

@@ -3,7 +3,7 @@ package api
 import "testing"
 
 // An empty value is no filter: a script whose variable is empty must not give everything up.
-func TestReview5AFilterOfNothing(t *testing.T) {
+func TestAFilterOfNothing(t *testing.T) {
 	p := &recording{}
 	_, h := newTestServer(t, p)
 	for path, filter := range map[string]string{"/v1/deliveries/actions": `{"consumer":""}`, "/v1/quarantine/actions": `{"store":""}`} {

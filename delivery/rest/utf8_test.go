@@ -13,7 +13,7 @@ import (
 )
 
 // A reference that is no UTF-8 can't be kept by PostgreSQL: FinishDeliveries fails with it, and with everything that shares its commit.
-func TestReview5AReferenceIsUTF8(t *testing.T) {
+func TestAReferenceIsUTF8(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte("{\"referenceNumber\":\"K\xf6ln-1\"}"))
 	}))

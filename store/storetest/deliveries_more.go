@@ -7,8 +7,8 @@ import (
 	"github.com/holdfast-sync/holdfast/store"
 )
 
-// Review5GiveUpTellsOnce: a deed on a delivery and on the one that comes after it is told once for each.
-func Review5GiveUpTellsOnce(t *testing.T, s store.Store) {
+// giveUpTellsOnce: a deed on a delivery and on the one that comes after it is told once for each.
+func giveUpTellsOnce(t *testing.T, s store.Store) {
 	mustAppend(t, s, Step(stream, holdfast.Head{}, 1, 1))
 	mustPlan(t, s, Consumer{Name: "orders", Lane: oneLane}, Consumer{Name: "archive", Lane: oneLane, After: []string{"orders"}})
 	n := 0
@@ -26,8 +26,8 @@ func Review5GiveUpTellsOnce(t *testing.T, s store.Store) {
 	}
 }
 
-// Review5ANamelessShopTakesTurns: who claims one at a time comes to every store, whatever the first one's name is.
-func Review5ANamelessShopTakesTurns(t *testing.T, s store.Store) {
+// aNamelessShopTakesTurns: who claims one at a time comes to every store, whatever the first one's name is.
+func aNamelessShopTakesTurns(t *testing.T, s store.Store) {
 	for n, shop := range []string{"", "0042"} {
 		a := Step(ID(0x55, n+1), holdfast.Head{}, byte(n+1), 1)
 		a.Next.Owner.Shop = shop
@@ -50,7 +50,7 @@ func Review5ANamelessShopTakesTurns(t *testing.T, s store.Store) {
 		if len(c.Deliveries) == 1 {
 			return
 		}
-		q.AfterShop = c.AfterShop
+		q.After = c.Next
 	}
 	t.Error("100 claims of one delivery each have not come to the second store")
 }

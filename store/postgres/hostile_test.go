@@ -13,7 +13,7 @@ import (
 	"github.com/holdfast-sync/holdfast/store/storetest"
 )
 
-func review5Conn(t *testing.T, url string) *pgx.Conn {
+func connect(t *testing.T, url string) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
 	if err != nil {
@@ -23,13 +23,13 @@ func review5Conn(t *testing.T, url string) *pgx.Conn {
 	return conn
 }
 
-const review5Batch = `
+const loneBatch = `
 INSERT INTO batches (stream, correlation, first_seq, last_seq, duplicates, fingerprint, context, epoch)
 VALUES ((SELECT num FROM streams LIMIT 1), gen_random_uuid(), 1, 1, 1, '', '{}', 1)`
 
 // The xmax of a snapshot is one past the highest COMPLETED xid: a Tx that runs may have a higher one. A writer whose xid is the
 // younger one and whose position is the lower one is passed over, and its transactions are never delivered.
-func TestReview5AHoleOfAYoungerTxIsNotPassedOver(t *testing.T) {
+func TestAHoleOfAYoungerTxIsNotPassedOver(t *testing.T) {
 	url := migrated(t, testserver.Postgres(t))
 	s := openURL(t, url)
 	a := storetest.Step(storetest.ID(0x55, 1), holdfast.Head{}, 1, 1)
@@ -43,11 +43,11 @@ func TestReview5AHoleOfAYoungerTxIsNotPassedOver(t *testing.T) {
 	if err := s.SavePlan(t.Context(), store.Plan{From: page.From, To: page.To}); err != nil {
 		t.Fatal(err)
 	}
-	older, err := review5Conn(t, url).Begin(t.Context())
+	older, err := connect(t, url).Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	younger, err := review5Conn(t, url).Begin(t.Context())
+	younger, err := connect(t, url).Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestReview5AHoleOfAYoungerTxIsNotPassedOver(t *testing.T) {
 	for _, step := range []struct {
 		tx        pgx.Tx
 		statement string
-	}{{older, "SELECT pg_current_xact_id()"}, {younger, "SELECT pg_current_xact_id()"}, {younger, review5Batch}, {older, review5Batch}} {
+	}{{older, "SELECT pg_current_xact_id()"}, {younger, "SELECT pg_current_xact_id()"}, {younger, loneBatch}, {older, loneBatch}} {
 		if _, err := step.tx.Exec(t.Context(), step.statement); err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +78,7 @@ func TestReview5AHoleOfAYoungerTxIsNotPassedOver(t *testing.T) {
 }
 
 // Expired messages must not hide those that are not.
-func TestReview5ExpiredMessagesHideNothing(t *testing.T) {
+func TestExpiredMessagesHideNothing(t *testing.T) {
 	url := migrated(t, testserver.Postgres(t))
 	s := openURL(t, url)
 	stream := storetest.ID(0x55, 1)
@@ -103,7 +103,7 @@ func TestReview5ExpiredMessagesHideNothing(t *testing.T) {
 }
 
 // A payload may hold what PostgreSQL can't make text of; it is kept, and must not keep operators from the list.
-func TestReview5TheQuarantineListsEveryPayload(t *testing.T) {
+func TestTheQuarantineListsEveryPayload(t *testing.T) {
 	for name, payload := range map[string]string{"nul": `"\u0000"`, "surrogate": `"\ud800"`} {
 		t.Run(name, func(t *testing.T) {
 			url := migrated(t, testserver.Postgres(t))
@@ -124,7 +124,7 @@ func TestReview5TheQuarantineListsEveryPayload(t *testing.T) {
 }
 
 // What a consumer answers may be anything; it must not keep the results of others from being recorded.
-func TestReview5AReferenceThatIsNoUTF8(t *testing.T) {
+func TestAReferenceThatIsNoUTF8(t *testing.T) {
 	url := migrated(t, testserver.Postgres(t))
 	s := openURL(t, url)
 	if err := s.Append(t.Context(), storetest.Step(storetest.ID(0x55, 1), holdfast.Head{}, 1, 2)); err != nil {
@@ -146,10 +146,4 @@ func TestReview5AReferenceThatIsNoUTF8(t *testing.T) {
 	if err != nil || !won[0] {
 		t.Errorf("%v %v", won, err)
 	}
-}
-
-func TestReview5GiveUpTellsOnce(t *testing.T) { storetest.Review5GiveUpTellsOnce(t, open(t)) }
-
-func TestReview5ANamelessShopTakesTurns(t *testing.T) {
-	storetest.Review5ANamelessShopTakesTurns(t, open(t))
 }

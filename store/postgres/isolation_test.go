@@ -12,9 +12,9 @@ import (
 )
 
 // A database whose default is another isolation level: what waits for a lock must see what its holder has done.
-func TestReview5TheIsolationLevelIsOurs(t *testing.T) {
+func TestTheIsolationLevelIsOurs(t *testing.T) {
 	url := migrated(t, testserver.Postgres(t))
-	admin := review5Conn(t, url)
+	admin := connect(t, url)
 	name := url[strings.LastIndexByte(url, '/')+1:]
 	if i := strings.IndexByte(name, '?'); i >= 0 {
 		name = name[:i]

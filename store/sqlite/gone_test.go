@@ -12,10 +12,8 @@ import (
 	"github.com/holdfast-sync/holdfast/store/storetest"
 )
 
-func TestReview5GiveUpTellsOnce(t *testing.T) { storetest.Review5GiveUpTellsOnce(t, open(t)) }
-
 // A caller whose ctx ends while the writer has the task must not share variables with it (go test -race).
-func TestReview5ACallerThatGoesAwaySharesNothing(t *testing.T) {
+func TestACallerThatGoesAwaySharesNothing(t *testing.T) {
 	dir := t.TempDir()
 	migrated(t, dir)
 	s := openDir(t, dir)
@@ -54,8 +52,4 @@ func TestReview5ACallerThatGoesAwaySharesNothing(t *testing.T) {
 	if err != nil || len(all) != 1 || all[0].Status != holdfast.DeliveryWaiting {
 		t.Errorf("a claim that nobody waited for any more: %s until %s, %d attempts", all[0].Status, all[0].LeaseUntil, all[0].Attempts)
 	}
-}
-
-func TestReview5ANamelessShopTakesTurns(t *testing.T) {
-	storetest.Review5ANamelessShopTakesTurns(t, open(t))
 }
