@@ -411,7 +411,8 @@ func (RepairCmd) Help() string {
 	return `The payload must fit the schema. What the device sent is kept as it is.
 
 Examples:
-  holdfast quarantine repair --stream 6f1f64b0-21a5-4c5e-9f0e-0d6c2f4a1b10 --seq 42 --payload fixed.json --reason "quantity was a text"`
+  holdfast quarantine repair --stream 6f1f64b0-21a5-4c5e-9f0e-0d6c2f4a1b10 --seq 42 --payload fixed.json --reason "quantity was a text"
+  holdfast deliveries repair --stream 6f1f64b0-21a5-4c5e-9f0e-0d6c2f4a1b10 --seq 43 --payload fixed.json --reason "the order was mistyped"`
 }
 
 // Run gives it.
