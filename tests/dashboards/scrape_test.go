@@ -3,6 +3,8 @@ package dashboards
 import (
 	"bytes"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
@@ -36,8 +38,8 @@ func (f family) labels() []string {
 	return names
 }
 
-// scrape is what the metrics of a gateway with Redis are, once it has served
-// something of everything.
+// scrape is what the metrics of a gateway with Redis, consumers and a resource
+// are, once it has served something of everything.
 func scrape(t *testing.T) map[string]family {
 	t.Helper()
 	families.Do(func() { families.all = readFamilies(t, busyGateway(t)) })
@@ -54,9 +56,39 @@ var families struct {
 
 func busyGateway(t *testing.T) []byte {
 	t.Helper()
-	n := harness.Start(t, harness.Options{Env: map[string]string{"HOLDFAST_REDIS_URL": testserver.Redis(t).URL()}})
+	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/refuses" {
+			w.WriteHeader(http.StatusUnprocessableEntity)
+		}
+		_, _ = w.Write([]byte("{}"))
+	}))
+	t.Cleanup(up.Close)
+	n := harness.Start(t, harness.Options{Env: map[string]string{"HOLDFAST_REDIS_URL": testserver.Redis(t).URL()}, Files: map[string]string{"never.json": "false"}, Config: fmt.Sprintf(`
+schemas: {types: [{type: never, file: never.json}]}
+prefetch: {resources: [{name: table, url: %q}]}
+consumers:
+  - {name: up, kind: rest, rest: {url: %q}}
+  - {name: down, kind: rest, rest: {url: "http://127.0.0.1:1/"}}
+  - {name: refuses, kind: rest, rest: {url: %q}}
+`, up.URL, up.URL, up.URL+"/refuses")})
+	broken := fmt.Appendf(nil, `{"transactions":[{"id":%q,"seq":1,"type":"never","occurredAt":"2026-11-21T09:00:00Z","payload":{}}]}`, harness.ID(4, 0))
+	for _, a := range []harness.Answer{
+		harness.NewStream(2).Send(n, harness.ID(2, 0), 1, 2),
+		n.Must("POST", harness.NewStream(3).Path("/batches"), broken, harness.JSON(harness.ID(3, 0))...),
+	} {
+		if a.Status != 201 {
+			t.Fatalf("%d %s", a.Status, a.Body)
+		}
+	}
+	harness.Eventually(t, 20*time.Second, func() error {
+		if a := n.Must("GET", "/v1/deliveries?status=held,quarantined", nil); bytes.Count(a.Body, []byte(`"consumer"`)) < 4 {
+			return fmt.Errorf("%s", a.Body)
+		}
+		return nil
+	})
+	n.Restart() // open deliveries are counted at the start, and every 30 s
 	harness.Eventually(t, 30*time.Second, func() error {
-		if a := n.Must("GET", "/v1/health", nil); !bytes.Contains(a.Body, []byte(`"state":"UP"`)) {
+		if a := n.Must("GET", "/v1/health", nil); !bytes.Contains(a.Body, []byte(`"cache":{"status":"UP"}`)) {
 			return fmt.Errorf("%s", a.Body)
 		}
 		return nil
@@ -68,7 +100,17 @@ func busyGateway(t *testing.T) []byte {
 			t.Fatalf("%d %s", a.Status, a.Body)
 		}
 	}
-	return n.Must("GET", "/metrics", nil).Body
+	var text []byte
+	harness.Eventually(t, 20*time.Second, func() error {
+		text = n.Must("GET", "/metrics", nil).Body
+		for _, name := range []string{"deliveries_open", "delivery_age_seconds_count", "prefetch_refreshes_total"} {
+			if !bytes.Contains(text, []byte("\nholdfast_"+name+"{")) {
+				return fmt.Errorf("there is no %s", name)
+			}
+		}
+		return nil
+	})
+	return text
 }
 
 func readFamilies(t *testing.T, text []byte) map[string]family {
