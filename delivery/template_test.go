@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
@@ -12,8 +11,6 @@ import (
 	"testing"
 	"unicode"
 	"unicode/utf8"
-
-	"golang.org/x/net/http/httpguts"
 )
 
 // dataOf is what a template sees of this payload.
@@ -165,8 +162,7 @@ func FuzzTemplate(f *testing.F) {
 			}
 		}
 		if out, err := inHeader.Expand(data); err == nil {
-			h := http.Header{"X": {out}}
-			if !httpguts.ValidHeaderFieldValue(h.Get("X")) || strings.ContainsFunc(out, func(r rune) bool { return unicode.IsControl(r) && r != '\t' }) {
+			if strings.ContainsFunc(out, func(r rune) bool { return unicode.IsControl(r) && r != '\t' }) {
 				t.Fatalf("%q", out)
 			}
 		}
