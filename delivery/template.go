@@ -47,8 +47,8 @@ func ParseTemplate(name, text string, place Place) (*Template, error) {
 		return nil, err
 	}
 	for _, each := range t.Templates() {
-		if each.Tree != nil && each.Tree.Root != nil {
-			escapeAll(each.Tree.Root)
+		if each.Tree != nil && each.Root != nil {
+			escapeAll(each.Root)
 		}
 	}
 	return &Template{t, place}, nil

@@ -11,11 +11,11 @@ import (
 // inside of a payload only the transactions know.
 func checkTemplate(t *template.Template) error {
 	for _, each := range t.Templates() {
-		if each.Tree == nil || each.Tree.Root == nil {
+		if each.Tree == nil || each.Root == nil {
 			continue
 		}
 		w := walker{t, each == t || each.Name() == t.Name()}
-		if err := w.list(each.Tree.Root, w.whole); err != nil {
+		if err := w.list(each.Root, w.whole); err != nil {
 			return err
 		}
 	}

@@ -215,7 +215,7 @@ func TestTLS(t *testing.T) {
 	mutual.TLS = &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients}
 	mutual.StartTLS()
 	old := prepared(referring)
-	old.TLS = &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10} //nolint:gosec // it is to be refused
+	old.TLS = &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}
 	old.StartTLS()
 	for _, c := range []*consumer{plain, mutual, old} {
 		t.Cleanup(c.Close)
