@@ -127,6 +127,9 @@ func (c *Call) Data() map[string]any {
 	decoder := json.NewDecoder(bytes.NewReader(c.Envelope))
 	decoder.UseNumber()
 	_ = decoder.Decode(&c.data) // it was encoded a moment ago
+	if c.data["references"] == nil {
+		c.data["references"] = map[string]any{} // nobody has answered one yet
+	}
 	c.data["key"], c.data["attempt"], c.data["referenceNumber"] = c.Key, c.Attempts, c.ReferenceNumber()
 	return c.data
 }
@@ -143,14 +146,7 @@ func (c *Call) ReferenceNumber() string {
 
 // shown is the reference that the person has been shown before a failover; empty without.
 func (c *Call) shown() string {
-	var prior struct {
-		ReferenceNumber any `json:"referenceNumber"`
-	}
-	if json.Unmarshal(priorOf(c.Prior, c.Transaction.String()), &prior) != nil {
-		return ""
-	}
-	text, _ := prior.ReferenceNumber.(string)
-	return text
+	return membersOf(priorOf(c.Prior, c.Transaction.String())).text("referenceNumber")
 }
 
 // missing are the files that are held nowhere.

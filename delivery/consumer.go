@@ -167,7 +167,7 @@ func newGraph(all []Consumer) (graph, error) {
 	before := make([][]string, len(g))
 	for i := range g {
 		var err error
-		if before[i], err = g.before(g[i].Name, nil); err != nil {
+		if before[i], err = g.before(g[i].Name); err != nil {
 			return nil, err
 		}
 	}
@@ -179,26 +179,39 @@ func newGraph(all []Consumer) (graph, error) {
 
 var errUnknown = errors.New("comes after a consumer that is not there")
 
-// before are all that come before a consumer, each once.
-func (g graph) before(name string, path []string) ([]string, error) {
-	if slices.Contains(path, name) {
-		return nil, fmt.Errorf("%s comes after itself: %s", name, strings.Join(append(path, name), " after "))
-	}
-	i := slices.IndexFunc(g, func(c Consumer) bool { return c.Name == name })
-	if i < 0 {
-		return nil, fmt.Errorf("%s %w: %s", path[len(path)-1], errUnknown, name)
-	}
-	var all []string
-	for _, other := range g[i].After {
-		more, err := g.before(other, append(slices.Clone(path), name))
-		if err != nil {
-			return nil, err
-		}
-		for _, one := range append([]string{other}, more...) {
-			if !slices.Contains(all, one) {
-				all = append(all, one)
+// before are all that come before a consumer, each once, the nearest first.
+func (g graph) before(name string) (all []string, err error) {
+	behind := map[string]string{} // who named it
+	queue := []string{name}
+	for len(queue) > 0 {
+		one := queue[0]
+		queue = queue[1:]
+		for _, other := range g[g.index(one)].After {
+			switch {
+			case other == name:
+				return nil, fmt.Errorf("%s comes after itself: %s", name, circle(name, one, behind))
+			case g.index(other) < 0:
+				return nil, fmt.Errorf("%s %w: %s", one, errUnknown, other)
+			case behind[other] == "":
+				behind[other] = one
+				all, queue = append(all, other), append(queue, other)
 			}
 		}
 	}
 	return all, nil
+}
+
+func (g graph) index(name string) int {
+	return slices.IndexFunc(g, func(c Consumer) bool { return c.Name == name })
+}
+
+// circle tells the way from a consumer to itself, last being the one that closes it.
+func circle(name, last string, behind map[string]string) string {
+	way := []string{name}
+	for one := last; one != name; one = behind[one] {
+		way = append(way, one)
+	}
+	way = append(way, name)
+	slices.Reverse(way)
+	return strings.Join(way, " after ")
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"strconv"
 
 	"github.com/holdfast-sync/holdfast"
 	"github.com/holdfast-sync/holdfast/store"
@@ -46,7 +47,7 @@ func lane(order Order, t *store.LoggedTransaction, h *header) (l holdfast.Lane) 
 	case order == OrderKey && h.OrderKey != "":
 		key = "key\x00" + h.OrderKey
 	case order == OrderKey && h.EntityID != "":
-		key = "entity\x00" + h.EntityType + "\x00" + h.EntityID
+		key = "entity\x00" + strconv.Itoa(len(h.EntityType)) + "\x00" + h.EntityType + h.EntityID
 	default:
 		key = "stream\x00" + t.Stream.String()
 	}

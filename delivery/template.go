@@ -9,6 +9,7 @@ import (
 	"strings"
 	"text/template"
 	"text/template/parse"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -42,19 +43,18 @@ func ParseTemplate(name, text string, place Place) (*Template, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "template: "))
 	}
-	for _, each := range t.Templates() {
-		if each.Tree != nil && each.Tree.Root != nil {
-			escapeAll(each.Tree.Root)
-		}
+	if err := checkTemplate(t); err != nil {
+		return nil, err
 	}
-	// Tried once, so that a mistake is found at the start and not with the first transaction.
-	if err := t.Execute(&limited{}, example); err != nil && !errors.Is(err, ErrValue) {
-		return nil, fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "template: "))
+	for _, each := range t.Templates() {
+		if each.Tree != nil && each.Root != nil {
+			escapeAll(each.Root)
+		}
 	}
 	return &Template{t, place}, nil
 }
 
-// example has every member, and nothing in it.
+// example has every member of a call, and what kind of value it is.
 var example = map[string]any{
 	"id": "00000000-0000-7000-8000-000000000000", "key": "00000000-0000-7000-8000-000000000000:x", "stream": "", "seq": json.Number("1"), "type": "x", "schema": json.Number("1"),
 	"occurredAt": "", "entity": map[string]any{}, "orderKey": "", "payload": map[string]any{}, "attachments": []any{}, "context": map[string]any{},
@@ -73,7 +73,15 @@ func functions(place Place) template.FuncMap {
 			}
 			return v
 		},
-		"lower": strings.ToLower, "upper": strings.ToUpper,
+		"lower": cased(strings.ToLower), "upper": cased(strings.ToUpper),
+	}
+}
+
+// cased takes every value, one that is not there too.
+func cased(change func(string) string) func(any) (string, error) {
+	return func(v any) (string, error) {
+		text, err := plain(v)
+		return change(text), err
 	}
 }
 
@@ -141,7 +149,7 @@ func escape(place Place, v any) (string, error) {
 		return strings.ReplaceAll(url.QueryEscape(text), "+", "%20"), nil
 	case InHeader:
 		for _, r := range text {
-			if r < ' ' && r != '\t' || r == 0x7f || r == utf8.RuneError {
+			if unicode.IsControl(r) && r != '\t' || r == utf8.RuneError {
 				return "", fmt.Errorf("%w: a control character in a header", ErrValue)
 			}
 		}

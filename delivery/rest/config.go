@@ -9,12 +9,14 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/ohler55/ojg/jp"
 
@@ -56,7 +58,10 @@ type OAuth2 struct {
 }
 
 // defaultMaxAnswer bounds an answer, in bytes.
-const defaultMaxAnswer = 1 << 20
+const (
+	defaultMaxAnswer = 1 << 20
+	maxMaxAnswer     = 1 << 30
+)
 
 // Sender calls one consumer.
 type Sender struct {
@@ -81,7 +86,7 @@ func New(c Config) (*Sender, error) {
 	if s.cfg.MaxAnswer == 0 {
 		s.cfg.MaxAnswer = defaultMaxAnswer
 	}
-	for _, check := range []func() error{s.parseURL, s.parseTemplates, s.parseReference, s.checkAuth, s.makeClient} {
+	for _, check := range []func() error{s.parseURL, s.parseTemplates, s.parseReference, s.checkStatuses, s.checkAuth, s.makeClient} {
 		if err := check(); err != nil {
 			return nil, err
 		}
@@ -110,15 +115,31 @@ func (s *Sender) parseURL() error {
 }
 
 // reserved are headers that the sender sets itself.
-var reserved = []string{"Idempotency-Key", "Content-Length", "Transfer-Encoding", "Host", "Connection", "Authorization"}
+var reserved = []string{"Idempotency-Key", "Content-Length", "Transfer-Encoding", "Host", "Connection"}
+
+func headerName(where, name string) error {
+	if slices.ContainsFunc(reserved, func(other string) bool { return strings.EqualFold(name, other) }) {
+		return fmt.Errorf("%s: %s is set by the gateway", where, name)
+	}
+	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"(),/:;<=>?@[\\]{}", r) }) {
+		return fmt.Errorf("%s: %q can't be a name", where, name)
+	}
+	return nil
+}
 
 func (s *Sender) parseTemplates() error {
+	if strings.ContainsFunc(s.cfg.ContentType, unicode.IsControl) {
+		return errors.New("contentType: can't be one")
+	}
 	for name, text := range s.cfg.Headers {
-		if slices.ContainsFunc(reserved, func(other string) bool { return strings.EqualFold(name, other) }) {
-			return fmt.Errorf("headers: %s is set by the gateway", name)
+		if err := headerName("headers", name); err != nil {
+			return err
 		}
-		if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"(),/:;<=>?@[\\]{}", r) }) {
-			return fmt.Errorf("headers: %q can't be a name", name)
+		if strings.EqualFold(name, "Authorization") {
+			return errors.New("headers: Authorization is a secret: it comes from auth or from headerFiles")
+		}
+		if strings.ContainsFunc(text, unicode.IsControl) {
+			return fmt.Errorf("headers: %s must be one line", name)
 		}
 		t, err := delivery.ParseTemplate("headers."+name, text, delivery.InHeader)
 		if err != nil {
@@ -127,6 +148,9 @@ func (s *Sender) parseTemplates() error {
 		s.headers[name] = t
 	}
 	for name, path := range s.cfg.HeaderFiles {
+		if err := headerName("headerFiles", name); err != nil {
+			return err
+		}
 		if _, err := secret(path); err != nil {
 			return fmt.Errorf("headerFiles: %s: %w", name, err)
 		}
@@ -159,6 +183,29 @@ func (s *Sender) parseReference() error {
 	return nil
 }
 
+// checkStatuses wants each status to mean one thing.
+func (s *Sender) checkStatuses() error {
+	seen := map[int]string{}
+	for _, list := range []struct {
+		name     string
+		statuses []int
+	}{{"permanent", s.cfg.Permanent}, {"passing", s.cfg.Passing}, {"alreadyDone", s.cfg.AlreadyDone}} {
+		for _, status := range list.statuses {
+			if status < 200 || status > 599 {
+				return fmt.Errorf("%s: %d is no status of an answer", list.name, status)
+			}
+			if other := seen[status]; other != "" && other != list.name {
+				return fmt.Errorf("%s: %d is in %s already", list.name, status, other)
+			}
+			seen[status] = list.name
+		}
+	}
+	if s.cfg.MaxAnswer < 0 || s.cfg.MaxAnswer > maxMaxAnswer {
+		return errors.New("maxAnswer: must be from 1 byte to 1 GiB")
+	}
+	return nil
+}
+
 func (s *Sender) checkAuth() error {
 	c, ways := s.cfg, 0
 	for _, given := range []bool{c.BearerFile != "", c.BasicUser != "" || c.BasicFile != "", c.OAuth2 != nil} {
@@ -171,6 +218,8 @@ func (s *Sender) checkAuth() error {
 		return errors.New("auth: give one of bearer, basic and oauth2")
 	case (c.CertificateFile == "") != (c.KeyFile == ""):
 		return errors.New("auth: certificateFile and keyFile belong together")
+	case ways > 0 && slices.ContainsFunc(slices.Collect(maps.Keys(c.HeaderFiles)), func(name string) bool { return strings.EqualFold(name, "Authorization") }):
+		return errors.New("auth: Authorization is in headerFiles already")
 	case (c.BasicUser == "") != (c.BasicFile == ""):
 		return errors.New("auth: basic needs user and passwordFile")
 	}
@@ -184,6 +233,9 @@ func (s *Sender) checkAuth() error {
 	if c.OAuth2 != nil {
 		if c.OAuth2.TokenURL == "" || c.OAuth2.ClientID == "" || c.OAuth2.SecretFile == "" {
 			return errors.New("auth: oauth2 needs tokenUrl, clientId and clientSecretFile")
+		}
+		if u, err := url.Parse(c.OAuth2.TokenURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
+			return errors.New("auth: tokenUrl must begin with http:// or https:// and a host, without credentials in it")
 		}
 		if _, err := secret(c.OAuth2.SecretFile); err != nil {
 			return err
@@ -199,7 +251,7 @@ func secret(path string) (string, error) {
 		return "", fmt.Errorf("auth: %w", err)
 	}
 	one := strings.TrimSpace(string(text))
-	if one == "" || strings.ContainsAny(one, "\r\n") {
+	if one == "" || strings.ContainsFunc(one, unicode.IsControl) {
 		return "", fmt.Errorf("auth: %s must hold one line", path)
 	}
 	return one, nil
@@ -244,7 +296,7 @@ func (s *Sender) makeClient() error {
 	}
 	s.client = &http.Client{Transport: s.transport, CheckRedirect: sameHost}
 	if o := s.cfg.OAuth2; o != nil {
-		s.tokens = &oauthTokens{cfg: *o, client: s.client}
+		s.tokens = newTokens(*o, s.client)
 	}
 	return nil
 }

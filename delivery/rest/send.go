@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/ohler55/ojg/oj"
@@ -26,6 +28,9 @@ func (s *Sender) Send(ctx context.Context, c *delivery.Call) delivery.Result {
 	if err != nil {
 		if errors.Is(err, delivery.ErrValue) {
 			return delivery.Result{Verdict: delivery.Permanent, Code: "template", Detail: err.Error()}
+		}
+		if ctx.Err() != nil {
+			return failure(ctx, ctx.Err())
 		}
 		return delivery.Result{Verdict: delivery.Passing, Code: "credentials", Detail: err.Error(), Down: true}
 	}
@@ -64,6 +69,9 @@ func (s *Sender) request(ctx context.Context, c *delivery.Call) (*http.Request, 
 		"Correlation-Id": context.Correlation, "X-Store-Id": context.Shop, "X-User-Id": context.User, "X-Device-Id": context.Device,
 		"X-Session-Id": context.Session, "X-App-Version": context.AppVersion, "Traceparent": context.Traceparent,
 	} {
+		if strings.ContainsFunc(value, unicode.IsControl) {
+			return nil, fmt.Errorf("%w: a control character in the context", delivery.ErrValue)
+		}
 		if value != "" {
 			req.Header.Set(name, value)
 		}
@@ -112,7 +120,7 @@ func failure(ctx context.Context, err error) delivery.Result {
 	switch {
 	case errors.Is(err, errRedirect):
 		r.Code, r.Detail = "redirect", "The consumer redirects to another host, or too often."
-	case errors.Is(context.Cause(ctx), context.Canceled) && ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded):
+	case errors.Is(ctx.Err(), context.Canceled):
 		r.Down, r.Code, r.Detail = false, "interrupted", "The gateway broke the attempt off."
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		r.Code, r.Detail = "timeout", "No answer came in time."
@@ -137,15 +145,16 @@ func (s *Sender) read(ctx context.Context, res *http.Response) delivery.Result {
 	status := res.StatusCode
 	r := delivery.Result{Code: fmt.Sprintf("status-%d", status), Detail: fmt.Sprintf("The consumer answered %d.", status), RetryAfter: retryAfter(res.Header)}
 	if status == http.StatusUnauthorized && s.tokens != nil {
-		s.tokens.drop()
+		s.tokens.drop(ctx, strings.TrimPrefix(res.Request.Header.Get("Authorization"), "Bearer "))
 	}
 	switch {
-	case status/100 == 2 || slices.Contains(s.cfg.AlreadyDone, status):
-		r.RetryAfter = 0
-		return s.confirmed(ctx, res, r)
 	case slices.Contains(s.cfg.Permanent, status):
 		r.Verdict = delivery.Permanent
-	case slices.Contains(s.cfg.Passing, status), slices.Contains(passing, status), status >= 500, status < 400:
+	case slices.Contains(s.cfg.Passing, status):
+		r.Down = true
+	case status/100 == 2 || slices.Contains(s.cfg.AlreadyDone, status):
+		return s.confirmed(ctx, res)
+	case slices.Contains(passing, status), status >= 500, status < 400:
 		r.Down = true
 	default:
 		r.Verdict = delivery.Permanent
@@ -157,7 +166,7 @@ func (s *Sender) read(ctx context.Context, res *http.Response) delivery.Result {
 // retryAfter is what the consumer asks for: seconds or a date (RFC 9110, 10.2.3).
 func retryAfter(h http.Header) time.Duration {
 	text := h.Get("Retry-After")
-	if seconds, err := strconv.ParseInt(text, 10, 32); err == nil && seconds > 0 {
+	if seconds, err := strconv.ParseInt(text, 10, 32); (err == nil || errors.Is(err, strconv.ErrRange)) && seconds > 0 { // out of range: the most
 		return time.Duration(seconds) * time.Second
 	}
 	if at, err := http.ParseTime(text); err == nil {
@@ -167,7 +176,7 @@ func retryAfter(h http.Header) time.Duration {
 }
 
 // confirmed reads the reference. A success without the reference that is needed is none: the consumer is asked again under the same key.
-func (s *Sender) confirmed(ctx context.Context, res *http.Response, r delivery.Result) delivery.Result {
+func (s *Sender) confirmed(ctx context.Context, res *http.Response) delivery.Result {
 	body, err := io.ReadAll(io.LimitReader(res.Body, s.cfg.MaxAnswer+1))
 	bad := func(code, detail string) delivery.Result {
 		return delivery.Result{Verdict: delivery.Passing, Down: true, Code: code, Detail: detail}
@@ -180,7 +189,7 @@ func (s *Sender) confirmed(ctx context.Context, res *http.Response, r delivery.R
 	case int64(len(body)) > s.cfg.MaxAnswer:
 		return bad("large-answer", fmt.Sprintf("The answer is larger than %d bytes.", s.cfg.MaxAnswer))
 	}
-	r = delivery.Result{Verdict: delivery.Confirmed}
+	r := delivery.Result{Verdict: delivery.Confirmed}
 	if s.reference == nil {
 		return r
 	}
@@ -206,13 +215,18 @@ func (s *Sender) text(v any) (text string) {
 			return ""
 		}
 		text = v
-	case int64, float64, json.Number:
+	case int64, json.Number:
 		if s.cfg.ReferenceType == "string" {
 			return ""
 		}
 		text = fmt.Sprint(v)
+	case float64:
+		if s.cfg.ReferenceType == "string" || math.IsInf(v, 0) || math.IsNaN(v) {
+			return ""
+		}
+		text = strconv.FormatFloat(v, 'f', -1, 64)
 	}
-	if len(text) > 256 || !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsPrint(r) }) {
+	if len(text) > 256 || strings.TrimSpace(text) == "" || !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return !strconv.IsPrint(r) }) {
 		return ""
 	}
 	return text

@@ -15,6 +15,7 @@ import (
 	"net"
 	"os"
 	"path"
+	"regexp"
 	"strings"
 	"time"
 
@@ -85,12 +86,22 @@ func (s *Sender) checkPlace() error {
 	return nil
 }
 
+// What a template must hold: the transaction's own members, and not those of the same name inside of others.
+var (
+	action      = regexp.MustCompile(`(?s)\{\{.*?\}\}`)
+	holdsID     = regexp.MustCompile(`\{\{([^}]*[(|\s])?\$?\.(id|key)[)}|\s]`)
+	holdsDigest = regexp.MustCompile(`\{\{([^}]*[(|\s])?\$?\.file\.sha256[)}|\s]`)
+)
+
 func (s *Sender) parseTemplates() (err error) {
 	if s.file, err = delivery.ParseTemplate("file", s.cfg.File, delivery.InName); err != nil {
 		return err
 	}
-	if !strings.Contains(s.cfg.File, ".id") && !strings.Contains(s.cfg.File, ".key") {
+	if !holdsID.MatchString(s.cfg.File) {
 		return errors.New("file: must hold {{.id}}: it is what tells one transaction's file from another's")
+	}
+	if err := checkName(action.ReplaceAllString(s.cfg.File, "x")); err != nil {
+		return errors.New("file: must be a plain name without a slash or a dot in front; folders stand in directory")
 	}
 	if s.cfg.Body != "" {
 		place := delivery.InText
@@ -104,8 +115,11 @@ func (s *Sender) parseTemplates() (err error) {
 	if s.cfg.Attachments == "" {
 		return nil
 	}
-	if !strings.Contains(s.cfg.Attachments, ".file.sha256") {
+	if !holdsDigest.MatchString(s.cfg.Attachments) {
 		return errors.New("attachments: must hold {{.file.sha256}}: it is what tells one file from another")
+	}
+	if err := checkName(action.ReplaceAllString(s.cfg.Attachments, "x")); err != nil {
+		return errors.New("attachments: must be a plain name without a slash or a dot in front; folders stand in directory")
 	}
 	s.each, err = delivery.ParseTemplate("attachments", s.cfg.Attachments, delivery.InName)
 	return err

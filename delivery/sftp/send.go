@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -26,6 +27,7 @@ func (s *Sender) Send(ctx context.Context, c *delivery.Call) delivery.Result {
 	}
 	err = s.with(ctx, func(client *sftp.Client) error {
 		w := writer{s: s, client: client, call: c}
+		w.lookForEarlier()
 		if err := w.attachments(ctx); err != nil {
 			return err
 		}
@@ -51,6 +53,9 @@ func (s *Sender) expand(c *delivery.Call) (name string, body []byte, err error) 
 			return "", nil, err
 		}
 		body = []byte(text)
+		if s.cfg.JSON && !json.Valid(body) {
+			return "", nil, fmt.Errorf("%w: the body is no JSON", delivery.ErrValue)
+		}
 	}
 	return name, body, nil
 }
@@ -68,6 +73,34 @@ type writer struct {
 	s      *Sender
 	client *sftp.Client
 	call   *delivery.Call
+	before []string // temporary files of attempts that were cut off
+}
+
+// lookForEarlier finds what earlier attempts of this delivery could not remove; who may not list the directory leaves it.
+func (w *writer) lookForEarlier() {
+	if w.call.Generation <= 1 {
+		return
+	}
+	all, err := w.client.ReadDir(w.s.cfg.Directory)
+	if err != nil {
+		return
+	}
+	for _, info := range all {
+		if strings.HasPrefix(info.Name(), ".") && strings.HasSuffix(info.Name(), ".part") {
+			w.before = append(w.before, info.Name())
+		}
+	}
+}
+
+// removeEarlier removes what is left of this file. An attempt that still writes has lost its lease and can't rename any more.
+func (w *writer) removeEarlier(name string) {
+	for _, other := range w.before {
+		var generation int64
+		rest, own := strings.CutPrefix(other, fmt.Sprintf(".%s.%d-", name, w.call.Position))
+		if _, err := fmt.Sscanf(rest, "%d.part", &generation); own && err == nil && generation < w.call.Generation {
+			_ = w.client.Remove(path.Join(w.s.cfg.Directory, other))
+		}
+	}
 }
 
 // attachments come first: whoever sees the file finds them.
@@ -137,11 +170,12 @@ var (
 // once makes a file of this content be there, whatever happened before.
 func (w *writer) once(name string, size int64, digest [sha256.Size]byte, open func() (io.ReadCloser, error)) error {
 	final := path.Join(w.s.cfg.Directory, name)
+	w.removeEarlier(name)
 	if there, err := w.same(final, size, digest); there || err != nil {
 		return err
 	}
 	temporary := path.Join(w.s.cfg.Directory, fmt.Sprintf(".%s.%d-%d.part", name, w.call.Position, w.call.Generation))
-	if err := w.write(temporary, size, open); err != nil {
+	if err := w.write(temporary, size, digest, open); err != nil {
 		_ = w.client.Remove(temporary) // else it is left: its name says whose it was
 		return err
 	}
@@ -184,7 +218,7 @@ func (w *writer) same(final string, size int64, digest [sha256.Size]byte) (bool,
 }
 
 // write writes all octets, has them synced where the server can (fsync@openssh.com), and looks at the size.
-func (w *writer) write(temporary string, size int64, open func() (io.ReadCloser, error)) error {
+func (w *writer) write(temporary string, size int64, digest [sha256.Size]byte, open func() (io.ReadCloser, error)) error {
 	r, err := open()
 	if err != nil {
 		return err
@@ -194,7 +228,8 @@ func (w *writer) write(temporary string, size int64, open func() (io.ReadCloser,
 	if err != nil {
 		return err
 	}
-	n, err := io.Copy(onlyWriter{f}, io.LimitReader(r, size+1))
+	sum := sha256.New()
+	n, err := io.Copy(onlyWriter{f}, io.TeeReader(source{io.LimitReader(r, size+1)}, sum))
 	if err == nil {
 		if _, can := w.client.HasExtension("fsync@openssh.com"); can {
 			err = f.Sync()
@@ -209,11 +244,25 @@ func (w *writer) write(temporary string, size int64, open func() (io.ReadCloser,
 	if n != size {
 		return fmt.Errorf("%w: it has another size than was named", errAttachment)
 	}
+	if [sha256.Size]byte(sum.Sum(nil)) != digest {
+		return fmt.Errorf("%w: it is another one than was named", errAttachment)
+	}
 	info, err := w.client.Stat(temporary)
 	if err == nil && info.Size() != size {
 		err = errShort
 	}
 	return err
+}
+
+// source marks what could not be read, so that it is not taken for the server's fault.
+type source struct{ io.Reader }
+
+func (s source) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = fmt.Errorf("%w: %w", errAttachment, err)
+	}
+	return n, err
 }
 
 // onlyWriter hides ReadFrom, which would guess the size and write ahead.
@@ -236,7 +285,7 @@ func failure(ctx context.Context, err error) delivery.Result {
 		r.Down, r.Code, r.Detail = false, "attachment", "An attachment can't be read."
 	case errors.Is(err, errHostKey), errors.As(err, &known), errors.As(err, &revoked):
 		r.Code, r.Detail = "host-key", "The host's key is not the one that is pinned."
-	case errors.Is(err, context.Canceled) && !errors.Is(ctx.Err(), context.DeadlineExceeded):
+	case errors.Is(ctx.Err(), context.Canceled):
 		r.Down, r.Code, r.Detail = false, "interrupted", "The gateway broke the attempt off."
 	case errors.Is(err, context.DeadlineExceeded), ctx.Err() != nil:
 		r.Code, r.Detail = "timeout", "The file was not there in time."

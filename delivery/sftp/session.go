@@ -16,6 +16,7 @@ type session struct {
 	ssh    *ssh.Client
 	client *sftp.Client
 	used   time.Time
+	ended  chan struct{} // closed when the server has ended it
 }
 
 // restAfter is how long a connection may rest before another one is made: servers and firewalls forget them.
@@ -47,15 +48,28 @@ func (s *Sender) dial(ctx context.Context) (*session, error) {
 		one.close()
 		return nil, err
 	}
+	one.ended = make(chan struct{})
+	go func() { _ = one.client.Wait(); close(one.ended) }()
 	return one, nil
 }
 
+// close ends the connection first: a goodbye would wait for a server that is silent.
 func (s *session) close() {
+	_ = s.conn.Close()
+	_ = s.ssh.Close()
 	if s.client != nil {
 		_ = s.client.Close()
 	}
-	_ = s.ssh.Close()
-	_ = s.conn.Close()
+}
+
+// alive says that it may be used again.
+func (s *session) alive() bool {
+	select {
+	case <-s.ended:
+		return false
+	default:
+		return time.Since(s.used) < restAfter
+	}
 }
 
 // take is an idle connection, or a new one.
@@ -63,7 +77,7 @@ func (s *Sender) take(ctx context.Context) (*session, error) {
 	for {
 		select {
 		case one := <-s.idle:
-			if time.Since(one.used) < restAfter {
+			if one.alive() {
 				return one, nil
 			}
 			one.close()
