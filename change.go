@@ -41,10 +41,10 @@ type ChangesQuery struct {
 	// Number, Message and UserMessage are those of the last change, of the last message for the device or its store, and of the last
 	// one for the user, that the device has.
 	Number, Message, UserMessage int64
-	Device          string
-	Shop            string
-	User            string
-	Limit           int
+	Device                       string
+	Shop                         string
+	User                         string
+	Limit                        int
 }
 
 // Message is something said to a device, to a store or to a user.

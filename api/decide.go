@@ -69,11 +69,11 @@ func (f *filterReader) stream() (id holdfast.ID) {
 	return id
 }
 
-func (f *filterReader) number(name string, least, most int64) (n int64) {
+func (f *filterReader) number(name string, most int64) (n int64) {
 	if text := f.values.Get(name); text != "" {
 		var err error
-		if n, err = strconv.ParseInt(text, 10, 64); err != nil || n < least || n > most {
-			f.wrong(name, fmt.Sprintf("must be a whole number from %d to %d", least, most))
+		if n, err = strconv.ParseInt(text, 10, 64); err != nil || n < 1 || n > most {
+			f.wrong(name, fmt.Sprintf("must be a whole number from 1 to %d", most))
 		}
 	}
 	return n
@@ -102,7 +102,7 @@ func ParseDeliveryFilter(values url.Values) (holdfast.DeliveryQuery, []holdfast.
 	f := filterReader{values: values}
 	q := holdfast.DeliveryQuery{
 		Consumer: f.text("consumer"), Shop: f.text("store"), Type: f.text("type"), Code: f.text("code"), Stream: f.stream(),
-		Seq: f.number("seq", 1, mostSeq), Since: f.time("since"), Until: f.time("until"),
+		Seq: f.number("seq", mostSeq), Since: f.time("since"), Until: f.time("until"),
 	}
 	if text := f.text("status"); text != "" {
 		for one := range strings.SplitSeq(text, ",") {
@@ -120,15 +120,15 @@ func ParseDeliveryFilter(values url.Values) (holdfast.DeliveryQuery, []holdfast.
 func ParseQuarantineFilter(values url.Values) (holdfast.QuarantineQuery, []holdfast.FieldError) {
 	f := filterReader{values: values}
 	return holdfast.QuarantineQuery{
-		Shop: f.text("store"), Type: f.text("type"), Stream: f.stream(), Seq: f.number("seq", 1, mostSeq), Since: f.time("since"), Until: f.time("until"),
+		Shop: f.text("store"), Type: f.text("type"), Stream: f.stream(), Seq: f.number("seq", mostSeq), Since: f.time("since"), Until: f.time("until"),
 	}, f.fields
 }
 
 // page reads limit and cursor.
 func pageOf(values url.Values) (after int64, limit int, fields []holdfast.FieldError) {
 	f := filterReader{values: values}
-	after = f.number("cursor", 1, mostSeq)
-	if limit = int(f.number("limit", 1, maxPage)); limit == 0 {
+	after = f.number("cursor", mostSeq)
+	if limit = int(f.number("limit", maxPage)); limit == 0 {
 		limit = defaultPage
 	}
 	return after, limit, f.fields

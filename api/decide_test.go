@@ -15,19 +15,19 @@ import (
 
 // desk remembers what it was asked.
 type desk struct {
-	deed      holdfast.Deed
-	deliverys holdfast.DeliveryQuery
-	quarantin holdfast.QuarantineQuery
-	repair    holdfast.Repair
-	message   holdfast.Message
-	who       string
-	calls     int
-	err       error
+	deed       holdfast.Deed
+	deliveries holdfast.DeliveryQuery
+	quarantine holdfast.QuarantineQuery
+	repair     holdfast.Repair
+	message    holdfast.Message
+	who        string
+	calls      int
+	err        error
 }
 
 func (d *desk) Deliveries(_ context.Context, q holdfast.DeliveryQuery) ([]holdfast.Delivery, error) {
 	d.calls++
-	d.deliverys = q
+	d.deliveries = q
 	now := time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC)
 	return []holdfast.Delivery{
 		{Position: 7, Stream: holdfast.ID{1}, Seq: 2, Transaction: holdfast.ID{2}, Type: "t", Shop: "0042", Consumer: "orders", Status: holdfast.DeliveryWaiting, Behind: true, CreatedAt: now, DueAt: now},
@@ -44,7 +44,7 @@ func (d *desk) Act(_ context.Context, deed holdfast.Deed) (holdfast.Done, error)
 
 func (d *desk) Quarantined(_ context.Context, q holdfast.QuarantineQuery) ([]holdfast.Quarantined, error) {
 	d.calls++
-	d.quarantin = q
+	d.quarantine = q
 	return []holdfast.Quarantined{{
 		Number: 4, Stream: holdfast.ID{1}, Seq: 2, Transaction: holdfast.ID{2}, Type: "t", Verb: holdfast.VerbSkip, Who: "w", Why: "y", DecidedAt: time.Unix(1, 0).UTC(), AcceptedAt: time.Unix(0, 0).UTC(),
 		Problem: []byte(`{"type":"/problems/schema-violation","title":"x","status":422,"code":"schema-violation","retryable":false}`),
@@ -73,7 +73,7 @@ func TestListsOfDeliveries(t *testing.T) {
 	p := &recording{}
 	_, h := newTestServer(t, p)
 	w := do(t, h, "GET", "/v1/deliveries?consumer=orders&status=waiting,held&store=0042&type=t&stream=0192f3c0-4bf9-7f35-b34d-a3ce929d0e00&seq=3&code=x&since=2026-11-20T00:00:00Z&until=2026-11-21T00:00:00Z&cursor=5&limit=3", "")
-	q := p.desk.deliverys
+	q := p.desk.deliveries
 	if w.Code != 200 || q.Consumer != "orders" || len(q.Statuses) != 2 || q.Shop != "0042" || q.Type != "t" || q.Stream.IsZero() || q.Seq != 3 || q.Code != "x" ||
 		q.Since.IsZero() || q.Until.IsZero() || q.After != 5 || q.Limit != 3 {
 		t.Fatalf("%d %s %+v", w.Code, w.Body, q)
@@ -83,7 +83,7 @@ func TestListsOfDeliveries(t *testing.T) {
 			t.Errorf("%s is missing in %s", want, w.Body)
 		}
 	}
-	if w := do(t, h, "GET", "/v1/quarantine?decided=true&type=t", ""); w.Code != 200 || !p.desk.quarantin.All || p.desk.quarantin.Limit != 100 || !strings.Contains(w.Body.String(), `"decision":"skip"`) {
+	if w := do(t, h, "GET", "/v1/quarantine?decided=true&type=t", ""); w.Code != 200 || !p.desk.quarantine.All || p.desk.quarantine.Limit != 100 || !strings.Contains(w.Body.String(), `"decision":"skip"`) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	calls := p.desk.calls
@@ -211,7 +211,9 @@ func TestPrefetch(t *testing.T) {
 	}
 	s.Prefetch = shelf{}
 	w := do(t, h, "GET", "/v1/prefetch", "")
-	var list struct{ Resources []struct{ URL, SHA256 string } }
+	var list struct {
+		Resources []struct{ URL, SHA256 string }
+	}
 	if err := json.Unmarshal(w.Body.Bytes(), &list); err != nil || w.Code != 200 || len(list.Resources) != 1 {
 		t.Fatalf("%d %s %v", w.Code, w.Body, err)
 	}

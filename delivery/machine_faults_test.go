@@ -32,9 +32,8 @@ func appendTo(t *testing.T, s store.Store, stream int, shop string, n int) {
 
 type watchedStore struct {
 	*sqlite.Store
-	claims  atomic.Int64
-	silent  atomic.Bool // leases can't be renewed or taken
-	refused error
+	claims atomic.Int64
+	silent atomic.Bool // leases can't be renewed or taken
 }
 
 func (s *watchedStore) ClaimDeliveries(ctx context.Context, q store.ClaimQuery) (store.Claimed, error) {

@@ -99,10 +99,10 @@ func (p *pool) log(f *store.FinishedDelivery, d *store.ClaimedDelivery, r Result
 	for name, value := range d.Context.Fields() {
 		line = line.WithField(name, value)
 	}
-	switch {
-	case f.Status == holdfast.DeliveryDelivered:
+	switch f.Status {
+	case holdfast.DeliveryDelivered:
 		line.WithField("reference", f.Reference).Info("delivery")
-	case f.Status == holdfast.DeliveryWaiting:
+	case holdfast.DeliveryWaiting:
 		line.WithFields(logrus.Fields{"code": r.Code, "detail": r.Detail, "againInMs": f.DueIn.Milliseconds()}).Warn("delivery")
 	default:
 		line.WithFields(logrus.Fields{"code": r.Code, "detail": r.Detail}).Error("delivery")

@@ -169,6 +169,9 @@ func fileName(text string) string {
 	}, text)
 }
 
+// Example is the text of a call whose values are the shortest of their kinds.
+func (t *Template) Example() (string, error) { return t.Expand(example) }
+
 // Expand makes the text of a call.
 func (t *Template) Expand(data map[string]any) (string, error) {
 	var out limited

@@ -72,7 +72,7 @@ func (w *watchedStore) FinishUpload(ctx context.Context, u holdfast.Upload, a ho
 
 // arrived makes due what waited for a file. If that fails, the deliveries look again by themselves.
 func (w *watchedStore) arrived(ctx context.Context, digest holdfast.Hash) {
-	if len(w.n.deliveries.Names()) > 0 && w.lateStore.WakeDeliveries(ctx, digest) == nil {
+	if len(w.n.deliveries.Names()) > 0 && w.WakeDeliveries(ctx, digest) == nil {
 		w.n.deliveries.WakePools()
 	}
 }

@@ -7,6 +7,7 @@ package rest
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -163,8 +164,13 @@ func (s *Sender) parseTemplates() error {
 		place = delivery.InJSON
 	}
 	var err error
-	s.body, err = delivery.ParseTemplate("body", s.cfg.Body, place)
-	return err
+	if s.body, err = delivery.ParseTemplate("body", s.cfg.Body, place); err != nil {
+		return err
+	}
+	if text, err := s.body.Example(); place == delivery.InJSON && err == nil && !json.Valid([]byte(text)) {
+		return errors.New("body: makes no JSON; values bring their own quotes: {\"id\": {{.id}}}")
+	}
+	return nil
 }
 
 func (s *Sender) parseReference() error {

@@ -10,6 +10,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -47,6 +48,9 @@ func (s *Sender) request(ctx context.Context, c *delivery.Call) (*http.Request, 
 	address, err := s.url.Expand(c.Data())
 	if err != nil {
 		return nil, err
+	}
+	if dots(address) {
+		return nil, fmt.Errorf("%w: . or .. as a segment of the URL", delivery.ErrValue)
 	}
 	body := c.Envelope
 	if s.body != nil {
@@ -91,6 +95,13 @@ func (s *Sender) request(ctx context.Context, c *delivery.Call) (*http.Request, 
 		req.Header.Set(name, value)
 	}
 	return req, s.authorize(ctx, req)
+}
+
+// dots says whether a segment of the path is . or .., which who reads the URL would take away (RFC 3986, 5.2.4): several values side
+// by side may make one, although none is.
+func dots(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && slices.ContainsFunc(strings.Split(u.EscapedPath(), "/"), func(segment string) bool { return segment == "." || segment == ".." })
 }
 
 func (s *Sender) authorize(ctx context.Context, req *http.Request) error {

@@ -129,7 +129,7 @@ func TestFailedBehind200(t *testing.T) {
 	server := testserver.S3(t)
 	target, _ := url.Parse("http://" + server.Addr())
 	forward := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target); r.Out.Host = r.In.Host }}
-	
+
 	var broken atomic.Bool
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if broken.Load() && (r.Header.Get("X-Amz-Copy-Source") != "" || r.Method == http.MethodPost && r.URL.Query().Has("uploadId")) {

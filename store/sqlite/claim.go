@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/holdfast-sync/holdfast"
@@ -74,7 +75,7 @@ func (w *writer) shops(q store.ClaimQuery) (shops []string, err error) {
 			ask = first
 		}
 		err := ask.QueryRowContext(background, q.Consumer, at).Scan(&at)
-		if err == sql.ErrNoRows { //nolint:errorlint // Scan's own
+		if errors.Is(err, sql.ErrNoRows) {
 			return shops, nil
 		}
 		if err != nil {
@@ -152,7 +153,7 @@ func (s *Store) RenewDeliveries(ctx context.Context, all []store.DeliveryLease, 
 		lost = nil
 		for _, l := range all {
 			err := w.changed("UPDATE deliveries SET lease_until = ? WHERE position = ? AND generation = ? AND status = 1", now+lease.Microseconds(), l.Position, l.Generation)
-			if err == store.ErrConflict { //nolint:errorlint // changed's own
+			if errors.Is(err, store.ErrConflict) {
 				lost = append(lost, l)
 				continue
 			}

@@ -2,20 +2,23 @@ package sqlite
 
 import "database/sql"
 
+// keptStatement lives as long as the writer's connection.
+type keptStatement struct{ *sql.Stmt }
+
 // kept is a statement of the writer's connection, prepared when it is first needed.
-func (w *writer) kept(statement string) (*sql.Stmt, error) {
+func (w *writer) kept(statement string) (keptStatement, error) {
 	if stmt := w.more[statement]; stmt != nil {
-		return stmt, nil
+		return keptStatement{stmt}, nil
 	}
 	stmt, err := w.conn.PrepareContext(background, statement)
 	if err != nil {
-		return nil, err
+		return keptStatement{}, err
 	}
 	if w.more == nil {
 		w.more = map[string]*sql.Stmt{}
 	}
 	w.more[statement] = stmt
-	return stmt, nil
+	return keptStatement{stmt}, nil
 }
 
 func (w *writer) dropKept() {

@@ -101,7 +101,7 @@ func (w *world) node() *harness.Node { return w.nodes[(len(w.sent)+w.n)%len(w.no
 // heal ends every fault.
 func (w *world) heal() {
 	w.t.Helper()
-	w.rest.Line.Heal()
+	w.rest.Heal()
 	w.sftp.Heal()
 	w.sftp.Trust()
 	w.rest.On("/orders", faultkit.Reference())

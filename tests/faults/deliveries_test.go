@@ -39,10 +39,10 @@ func TestTheRESTConsumerFails(t *testing.T) {
 			"slow dribble": func() {
 				w.rest.FailsThenWorks("/orders", 2, faultkit.Reference().WithChunkedDribbleDelay(5, 2*time.Second), faultkit.Reference())
 			},
-			"refuses":          func() { w.rest.Line.Refuse(true) },
-			"line hangs":       func() { w.rest.Line.Hang(true) },
-			"line cuts":        func() { w.rest.Line.CutAfter(700) },
-			"answers are lost": func() { n := 0; w.rest.Line.LoseAnswerWhen(func() bool { n++; return n%3 == 0 }) },
+			"refuses":          func() { w.rest.Refuse(true) },
+			"line hangs":       func() { w.rest.Hang(true) },
+			"line cuts":        func() { w.rest.CutAfter(700) },
+			"answers are lost": func() { n := 0; w.rest.LoseAnswerWhen(func() bool { n++; return n%3 == 0 }) },
 		}
 		for _, fault := range faultkit.Faults {
 			plans[string(fault)] = func() { w.rest.FailsThenWorks("/orders", 4, faultkit.Break(fault), faultkit.Reference()) }
@@ -55,7 +55,7 @@ func TestTheRESTConsumerFails(t *testing.T) {
 				plan()
 				w.load(2, 6)
 				time.Sleep(time.Duration(rand.IntN(300)) * time.Millisecond) // the line's faults last a while
-				w.rest.Line.Heal()
+				w.rest.Heal()
 				w.settled()
 				w.clean()
 				w.promises()
@@ -84,8 +84,8 @@ func (w *world) clean() {
 func TestTheSFTPConsumerFails(t *testing.T) {
 	worlds(t, func(t *testing.T, w *world) {
 		for name, plan := range map[string]struct{ begin, end func() }{
-			"refuses":          {func() { w.sftp.Line.Refuse(true) }, nil},
-			"hangs":            {func() { w.sftp.Line.Hang(true) }, nil},
+			"refuses":          {func() { w.sftp.Refuse(true) }, nil},
+			"hangs":            {func() { w.sftp.Hang(true) }, nil},
 			"dies":             {func() { w.sftp.Kill() }, func() { w.sftp.Start() }},
 			"dies in a file":   {func() { w.sftp.CutOnceAfter(4500) }, nil},
 			"cut again":        {func() { w.sftp.CutAfter(6000) }, nil},
