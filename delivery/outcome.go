@@ -50,7 +50,7 @@ func (p *pool) pause(attempts int64, asked time.Duration) time.Duration {
 	if shift := min(attempts-1, 30); shift >= 0 && p.Retry.First<<shift>>shift == p.Retry.First {
 		ceiling = min(ceiling, p.Retry.First<<shift)
 	}
-	return max(time.Duration(p.m.cfg.Random()*float64(ceiling)), min(asked, time.Hour))
+	return max(min(time.Duration(p.m.cfg.Random()*float64(ceiling)), ceiling), min(asked, time.Hour)) // a float rounds large ones up
 }
 
 func changeOf(d *store.ClaimedDelivery, kind holdfast.ChangeKind) *holdfast.Change {

@@ -263,3 +263,25 @@ func TestABodyThatIsNoJSON(t *testing.T) {
 	}
 	holds(t, s, map[string][]byte{nameOf(c): []byte(`{"v":"x"}`)})
 }
+
+// A file that appears while another is written is not overwritten: it is a conflict, or the very same.
+func TestAFileAppearsMeanwhile(t *testing.T) {
+	s := faultkit.SFTP(t)
+	sender := newSender(t, configOf(s))
+	for n, want := range map[byte]string{1: "permanent conflict", 2: "confirmed"} {
+		c := callOf(t, n, `{}`)
+		there := map[byte][]byte{1: []byte("other"), 2: bodyOf(c)}[n]
+		s.LoseAnswerWhen(func() bool {
+			if parts, _ := filepath.Glob(filepath.Join(s.Dir, ".*.part")); len(parts) > 0 {
+				_ = os.WriteFile(filepath.Join(s.Dir, nameOf(c)), there, 0o600)
+			}
+			return false
+		})
+		if r := send(t, sender, c); r != want || !bytes.Equal(s.Files()[nameOf(c)], there) {
+			t.Errorf("%s: %q", r, s.Files()[nameOf(c)])
+		}
+		if left := s.Leftovers(); len(left) > 0 {
+			t.Error(left)
+		}
+	}
+}
