@@ -16,6 +16,7 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,8 +54,6 @@ type Config struct {
 type Sender struct {
 	cfg              Config
 	file, body, each *delivery.Template
-	hostKey          ssh.HostKeyCallback
-	algorithms       []string
 	idle             chan *session
 }
 
@@ -131,12 +130,8 @@ func (s *Sender) pinHost() error {
 	case (s.cfg.KnownHostsFile == "") == (len(s.cfg.Fingerprints) == 0):
 		return errors.New("hostKey: give knownHostsFile or fingerprints; a host is never trusted without")
 	case s.cfg.KnownHostsFile != "":
-		known, err := knownhosts.New(s.cfg.KnownHostsFile)
-		if err != nil {
-			return fmt.Errorf("knownHostsFile: %w", err)
-		}
-		s.hostKey, s.algorithms = known, algorithmsOf(known, s.cfg.Address)
-		return nil
+		_, _, err := s.hostKey()
+		return err
 	}
 	for _, f := range s.cfg.Fingerprints {
 		sum, isSHA256 := strings.CutPrefix(f, "SHA256:")
@@ -144,16 +139,25 @@ func (s *Sender) pinHost() error {
 			return fmt.Errorf("fingerprints: must be as ssh-keygen -l prints them, SHA256:…, not %q", f)
 		}
 	}
-	s.hostKey = func(_ string, _ net.Addr, key ssh.PublicKey) error {
-		own := ssh.FingerprintSHA256(key)
-		for _, f := range s.cfg.Fingerprints {
-			if f == own {
-				return nil
-			}
+	return nil
+}
+
+// hostKey is the check, and the kinds of keys to ask for; none: any. The file is read for every connection, so that a host may
+// get another key without a restart of the gateway.
+func (s *Sender) hostKey() (ssh.HostKeyCallback, []string, error) {
+	if s.cfg.KnownHostsFile != "" {
+		known, err := knownhosts.New(s.cfg.KnownHostsFile)
+		if err != nil {
+			return nil, nil, fmt.Errorf("knownHostsFile: %w", err)
+		}
+		return known, algorithmsOf(known, s.cfg.Address), nil
+	}
+	return func(_ string, _ net.Addr, key ssh.PublicKey) error {
+		if slices.Contains(s.cfg.Fingerprints, ssh.FingerprintSHA256(key)) {
+			return nil
 		}
 		return errHostKey
-	}
-	return nil
+	}, nil, nil
 }
 
 var errHostKey = errors.New("the host's key is not the one that is pinned")

@@ -28,6 +28,10 @@ func (s *Sender) dial(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
+	hostKey, algorithms, err := s.hostKey()
+	if err != nil {
+		return nil, err
+	}
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.cfg.Address)
 	if err != nil {
 		return nil, err
@@ -35,7 +39,7 @@ func (s *Sender) dial(ctx context.Context) (*session, error) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	own, chans, reqs, err := ssh.NewClientConn(conn, s.cfg.Address, &ssh.ClientConfig{
-		User: s.cfg.User, Auth: ways, HostKeyCallback: s.hostKey, HostKeyAlgorithms: s.algorithms, ClientVersion: "SSH-2.0-holdfast",
+		User: s.cfg.User, Auth: ways, HostKeyCallback: hostKey, HostKeyAlgorithms: algorithms, ClientVersion: "SSH-2.0-holdfast",
 	})
 	if err != nil {
 		_ = conn.Close()
