@@ -149,7 +149,7 @@ func TestAPoisonousTransaction(t *testing.T) {
 				all := poison()
 				more(all[0])
 				if verb == "retry" {
-					w.rest.On("/orders", faultkit.Reference()) // the newest stub wins: it knows the item now
+					w.rest.OnContaining("/orders", all[0].id, faultkit.Reference()) // it knows the item now
 				}
 				w.do("/v1/deliveries/actions", fmt.Sprintf(`{"action":"%s","filter":{"stream":"%s","status":"held"},"reason":"decided"}`, verb, all[0].stream), `{"count":1,`)
 				w.settled()
@@ -174,7 +174,7 @@ func TestAPoisonousTransaction(t *testing.T) {
 			w.rest.Reset()
 			w.rest.On("/orders", faultkit.Reference())
 			all := poison()
-			w.rest.On("/orders", faultkit.Reference())
+			w.rest.OnContaining("/orders", all[0].id, faultkit.Reference())
 			path := fmt.Sprintf("/v1/streams/%s/transactions/1/repair", all[0].stream)
 			w.do(path, `{"payload":{"quantity":77},"reason":"typo"}`, `{"count":1,`)
 			w.settled()
