@@ -16,6 +16,9 @@ if [ "$rows" -gt 0 ]; then
   echo "== the same on tables of $rows transactions"
   bin/load --seconds "${SECONDS_EACH:-4}" --rows "$rows"
 fi
+echo "== deliveries: the whole way through an instant consumer, claims from backlogs, and from acceptance to the device"
+HOLDFAST_BENCH_ROWS=${BACKLOG:-1000000} go test ./delivery -run '^$' -bench . -benchtime 20000x -timeout 30m | grep -E '^Benchmark'
+bin/load --deliveries
 echo "== files, in front of a real S3 server and beside it"
 bin/load --files
 echo "== redaction: clean lines of about 500 bytes, and recall and false alarms on the corpus"

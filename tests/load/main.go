@@ -27,6 +27,7 @@ var (
 	batches = flag.String("batches", "1,50", "transactions in a request")
 	seconds = flag.Float64("seconds", 4, "how long each measurement takes")
 	files   = flag.Bool("files", false, "measure files in an S3 server instead of transactions")
+	deliver = flag.Bool("deliveries", false, "measure the way from acceptance to the reference number on the device")
 	rows    = flag.Int("rows", 0, "transactions in the tables before the first measurement")
 )
 
@@ -50,6 +51,9 @@ func measureAll() (err error) {
 	defer testserver.Close()
 	if *files {
 		return measureFiles(dir)
+	}
+	if *deliver {
+		return measureDeliveries(dir)
 	}
 	fmt.Printf("%-9s %5s %8s %12s %14s %9s %9s %14s %7s %12s %9s\n", "store", "batch", "clients", "requests/s", "transactions/s",
 		"p50 ms", "p99 ms", "bare store/s", "ratio", "CPU µs/tx", "peak MiB")
