@@ -202,8 +202,9 @@ func (l *Log) undelivered(ctx context.Context, z zoned, w store.ShopWindow, now 
 		moment = now
 	}
 	open, err := l.Store.Open(ctx, store.OpenQuery{
-		Before: moment, Limit: maxOpen, Opened: []holdfast.AuditAction{holdfast.ActionQuarantined},
-		Closed: []holdfast.AuditAction{holdfast.ActionRepaired, holdfast.ActionDelivered, holdfast.ActionFailed},
+		// Whatever is set aside waits for an operator; that another consumer has delivered it meanwhile changes nothing.
+		Before: moment, Limit: maxOpen, Opened: []holdfast.AuditAction{holdfast.ActionQuarantined, holdfast.ActionHeld},
+		Closed: []holdfast.AuditAction{holdfast.ActionRepaired, holdfast.ActionRetried, holdfast.ActionSkipped, holdfast.ActionFailed},
 	})
 	if err != nil {
 		return err

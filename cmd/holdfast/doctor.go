@@ -121,6 +121,7 @@ func checksOf(s *settings.Settings, con *console) []check {
 		{"settings", func(context.Context) finding { return checkSettings(s) }},
 		{"file permissions", func(context.Context) finding { return checkPermissions(s, con.environ) }},
 		{"schemas", func(context.Context) finding { return checkSchemas(s) }},
+		{"consumers", func(context.Context) finding { return checkConsumers(s) }},
 		{"listen address", func(ctx context.Context) finding { return checkListen(ctx, s) }},
 		{"file descriptors", func(context.Context) finding { return checkDescriptors(s) }},
 		{"memory", func(context.Context) finding { return checkMemory(s) }},

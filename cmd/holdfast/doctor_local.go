@@ -72,6 +72,23 @@ func checkSchemas(s *settings.Settings) finding {
 	return ok("%d registered; what has none: %s", len(s.Schemas.Types), s.Schemas.Unregistered)
 }
 
+// checkConsumers makes the consumers, without calling them.
+func checkConsumers(s *settings.Settings) finding {
+	all, err := consumersOf(s, s.Consumers)
+	if err != nil {
+		return fail("correct the entry in consumers, or the file that it names", "%v", err)
+	}
+	closeSenders(all)
+	names := make([]string, len(all))
+	for i := range all {
+		names[i] = all[i].Name
+	}
+	if len(names) == 0 {
+		return ok("none: what is accepted is delivered nowhere")
+	}
+	return ok("%s; they are not called", strings.Join(names, ", "))
+}
+
 // checkListen finds the address free, or a gateway on it.
 func checkListen(ctx context.Context, s *settings.Settings) finding {
 	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", s.Listen)

@@ -70,7 +70,7 @@ func storeLoad(l store.Load) *metrics.StoreLoad {
 // grouped counts a commit.
 func (n *node) grouped(g store.Group) {
 	n.metrics.GroupWritten(g.Batches, g.Transactions, g.Took, g.Err == nil)
-	if g.Err == nil && g.Batches > 0 {
+	if g.Err == nil && g.Batches > 0 && len(n.deliveries.Names()) > 0 { // without consumers a look now and then is enough
 		n.deliveries.Wake()
 	}
 }
