@@ -243,7 +243,7 @@ func writeCursor(at marks, stream holdfast.ID, epoch store.Epoch) string {
 
 func readCursor(text string, stream holdfast.ID, epoch store.Epoch) (marks, error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(b) < 10 || len(b) > 64 || b[0] != cursorVersion {
+	if err != nil || len(b) < 10 || len(b) > 64 || b[0] != cursorVersion || base64.RawURLEncoding.EncodeToString(b) != text { // line ends are passed over by the decoder
 		return marks{}, errCursor
 	}
 	body, sum := b[:len(b)-6], b[len(b)-6:]
