@@ -326,6 +326,11 @@ func (w *world) discretion() error {
 		if strings.Contains(n.Log(), canary) {
 			return errors.New("a card number is in the log")
 		}
+		for line := range strings.Lines(n.Log()) { // P8
+			if strings.Contains(line, `"msg":"delivery"`) && (!strings.Contains(line, `"correlationId":"`) || !strings.Contains(line, `"deviceId":"d-`)) {
+				return fmt.Errorf("a delivery was logged without the context of its request: %s", line)
+			}
+		}
 	}
 	return nil
 }
