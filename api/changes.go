@@ -100,7 +100,7 @@ func (s *Server) GetChanges(w http.ResponseWriter, r *http.Request, streamID wir
 	writeJSON(w, http.StatusOK, body)
 }
 
-// pollChanges looks, and waits for something to look at. When the wait is over, the node stops or the client goes away it looks once more.
+// pollChanges looks, and waits for something to look at. A notice that was lost costs a device one wait: it looks again when it comes again.
 func (s *Server) pollChanges(w http.ResponseWriter, r *http.Request, stream holdfast.ID, after string, wait time.Duration) (holdfast.ChangePage, error) {
 	if wait == 0 {
 		return s.Streams.Changes(r.Context(), stream, after)
@@ -114,17 +114,17 @@ func (s *Server) pollChanges(w http.ResponseWriter, r *http.Request, stream hold
 	_ = control.SetWriteDeadline(time.Now().Add(wait + 2*stalled))
 	over := time.NewTimer(wait)
 	defer over.Stop()
-	for last := false; ; {
+	for {
 		page, err := s.Streams.Changes(r.Context(), stream, after)
-		if err != nil || len(page.Events) > 0 || last {
+		if err != nil || len(page.Events) > 0 {
 			return page, err
 		}
 		select {
 		case <-heard:
 		case <-over.C:
-			last = true
+			return page, nil
 		case <-s.stopping():
-			last = true
+			return page, nil
 		case <-r.Context().Done():
 			return page, nil
 		}

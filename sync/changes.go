@@ -164,12 +164,18 @@ func (g *Gateway) changes(ctx context.Context, stream holdfast.ID, epoch store.E
 		at.user, at.who = 0, who
 	}
 	all, err := g.Store.Changes(ctx, holdfast.ChangesQuery{
-		Stream: stream, Number: at.number, Message: at.message, UserMessage: at.user, Device: rc.Device, Shop: rc.Shop, User: rc.User, Limit: changesAtOnce,
+		Stream: stream, Number: max(at.number-1, 0), Message: at.message, UserMessage: at.user, Device: rc.Device, Shop: rc.Shop, User: rc.User, Limit: changesAtOnce + 1,
 	})
 	if err != nil {
 		return holdfast.ChangePage{}, err
 	}
 	page := holdfast.ChangePage{Cursor: writeCursor(at, stream, epoch)}
+	if at.number > 0 { // the last one that is known was read again, to see that this history has it
+		if len(all) == 0 || all[0].Number != at.number {
+			return page, errCursor
+		}
+		all = all[1:]
+	}
 	if len(all) == 0 {
 		return page, g.possible(ctx, stream, at)
 	}
@@ -207,13 +213,13 @@ func inTime(all []holdfast.Change) []holdfast.Change {
 	return append(append(merged, changes...), messages...)
 }
 
-// possible refuses marks that this history has not come to yet.
+// possible refuses marks of messages that this history has not come to yet.
 func (g *Gateway) possible(ctx context.Context, stream holdfast.ID, at marks) error {
-	if at.number == 0 && at.message == 0 && at.user == 0 {
+	if at.message == 0 && at.user == 0 {
 		return nil
 	}
-	number, message, err := g.Store.LastChange(ctx, stream)
-	if err == nil && (at.number > number || max(at.message, at.user) > message) {
+	_, message, err := g.Store.LastChange(ctx, stream)
+	if err == nil && max(at.message, at.user) > message {
 		err = errCursor
 	}
 	return err

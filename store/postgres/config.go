@@ -30,7 +30,7 @@ type Config struct {
 	// Writers is how many goroutines write, each with a connection; 0: 1. A second one
 	// makes groups smaller: measured, it costs more than it brings on 2 cores.
 	Writers int
-	// Connections is how many more there are, for reading; 0: 6.
+	// Connections is how many more there are, for reading, deliveries and everything else; 0: 12.
 	Connections int
 	// MaxWaiting bounds the steps, and the looks, that wait; 0: 8192.
 	MaxWaiting int
@@ -62,7 +62,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.Writers = 1
 	}
 	if c.Connections == 0 {
-		c.Connections = 6
+		c.Connections = 12
 	}
 	if c.MaxWaiting == 0 {
 		c.MaxWaiting = 8192
@@ -97,6 +97,7 @@ func (c Config) poolConfig() (*pgxpool.Config, error) {
 	cfg.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "10000"
 	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
 	cfg.ConnConfig.RuntimeParams["default_transaction_isolation"] = "read committed" // who waited for a lock must see what its holder did
+	cfg.ConnConfig.RuntimeParams["jit"] = "off"                                      // it costs tens of milliseconds, and no statement here takes as long
 	cfg.AfterConnect = beDurable
 	cfg.ConnConfig.Tracer = c.Tracer
 	return cfg, nil

@@ -172,7 +172,7 @@ func (s *Store) act(ctx context.Context, tx pgx.Tx, found []holdfast.Delivery, t
 	if _, err := tx.Exec(ctx, actStatement, positions, store.StatusNumber(to)); err != nil {
 		return err
 	}
-	if err := s.settle(ctx, tx, t, events, changes); err != nil {
+	if err := s.settle(ctx, tx, t, effects{events: events, changes: changes, cascades: true}); err != nil {
 		return err
 	}
 	_, err := tx.Exec(ctx, "SELECT pg_notify('holdfast', 'work')")

@@ -53,7 +53,9 @@ func (s *Store) FinishDeliveries(ctx context.Context, all []store.FinishedDelive
 		}
 		var events []holdfast.AuditEvent
 		var changes []holdfast.Change
+		cascades := false
 		for i := range all {
+			cascades = cascades || all[i].Status == holdfast.DeliveryFailed
 			if won[i] && all[i].Event != nil {
 				events = append(events, *all[i].Event)
 			}
@@ -61,7 +63,7 @@ func (s *Store) FinishDeliveries(ctx context.Context, all []store.FinishedDelive
 				changes = append(changes, *all[i].Change)
 			}
 		}
-		return s.settle(ctx, tx, t, events, changes)
+		return s.settle(ctx, tx, t, effects{events: events, changes: changes, cascades: cascades, origin: s.origin})
 	})
 	if err != nil {
 		return nil, err
@@ -115,35 +117,44 @@ UPDATE deliveries f SET behind = false WHERE f.behind AND f.position IN (
   SELECT (SELECT o.position FROM deliveries o WHERE o.consumer = d.consumer AND o.lane = d.lane AND o.status < 10 ORDER BY o.position LIMIT 1)
   FROM ` + touchedRows + `)`
 
+// effects are what is written with changed statuses.
+type effects struct {
+	events   []holdfast.AuditEvent
+	changes  []holdfast.Change
+	cascades bool   // something may have failed that others come after
+	origin   string // of notices
+}
+
 // settle does what follows from changed statuses. The locks are held.
-func (s *Store) settle(ctx context.Context, tx pgx.Tx, t touched, events []holdfast.AuditEvent, changes []holdfast.Change) error {
-	var b pgx.Batch
-	b.Queue(cascadeStatement, t.streams, t.seqs).Query(func(rows pgx.Rows) error {
-		for rows.Next() {
-			c := holdfast.Change{Kind: holdfast.ChangeFailed, Code: store.CodePredecessor}
-			var id [16]byte
-			if err := rows.Scan(&id, &c.Seq, &c.Consumer); err != nil {
-				return err
-			}
-			c.Stream = id
-			changes = append(changes, c)
-		}
-		return rows.Err()
-	})
-	b.Queue(waitsStatement, t.streams, t.seqs)
-	b.Queue(promoteStatement, t.streams, t.seqs)
-	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
-		return err
-	}
-	if len(events) > 0 {
-		if err := record(ctx, tx.Conn(), events); err != nil {
+func (s *Store) settle(ctx context.Context, tx pgx.Tx, t touched, e effects) error {
+	if e.cascades {
+		if err := cascade(ctx, tx, t, &e); err != nil {
 			return err
 		}
 	}
-	var told pgx.Batch
-	queueChanges(&told, changes)
-	if told.Len() == 0 {
-		return nil
+	var b pgx.Batch
+	b.Queue(waitsStatement, t.streams, t.seqs)
+	b.Queue(promoteStatement, t.streams, t.seqs)
+	queueChanges(&b, e.origin, e.changes)
+	if err := tx.SendBatch(ctx, &b).Close(); err != nil || len(e.events) == 0 {
+		return err
 	}
-	return tx.SendBatch(ctx, &told).Close()
+	return record(ctx, tx.Conn(), e.events)
+}
+
+// cascade fails what comes after a failed one, and adds what devices hear of it.
+func cascade(ctx context.Context, tx pgx.Tx, t touched, e *effects) error {
+	rows, err := tx.Query(ctx, cascadeStatement, t.streams, t.seqs)
+	if err != nil {
+		return err
+	}
+	failed, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (holdfast.Change, error) {
+		c := holdfast.Change{Kind: holdfast.ChangeFailed, Code: store.CodePredecessor}
+		var id [16]byte
+		err := row.Scan(&id, &c.Seq, &c.Consumer)
+		c.Stream = id
+		return c, err
+	})
+	e.changes = append(e.changes, failed...)
+	return err
 }

@@ -147,3 +147,8 @@ func TestAReferenceThatIsNoUTF8(t *testing.T) {
 		t.Errorf("%v %v", won, err)
 	}
 }
+
+func TestNoticesReachOtherNodes(t *testing.T) {
+	url := migrated(t, testserver.Postgres(t))
+	storetest.Notices(t, openURL(t, url), openURL(t, url))
+}

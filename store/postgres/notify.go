@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"strings"
 	"time"
 
@@ -71,7 +73,9 @@ func (s *Store) listen(ctx context.Context, heard func(store.Notice)) {
 		cancel()
 		switch {
 		case err == nil:
-			heard(noticeOf(n.Payload))
+			if payload, own := strings.CutPrefix(n.Payload, s.origin); !own {
+				heard(noticeOf(payload))
+			}
 		case silent && conn.Ping(ctx) == nil: // nothing happened, and the server is there
 		default:
 			return
@@ -82,7 +86,17 @@ func (s *Store) listen(ctx context.Context, heard func(store.Notice)) {
 // listenCheck is how long a connection may be silent before it is asked whether it lives.
 const listenCheck = 10 * time.Second
 
+// newOrigin tells this store's notices from others': eight characters and a colon.
+func newOrigin() string {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:]) + ":"
+}
+
 func noticeOf(payload string) store.Notice {
+	if origin, rest, found := strings.Cut(payload, ":"); found && len(origin) == 8 {
+		payload = rest
+	}
 	switch payload {
 	case "work":
 		return store.Notice{Work: true}

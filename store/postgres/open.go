@@ -17,6 +17,7 @@ type Store struct {
 	writes *group.Queue[*store.Append]
 	looks  *group.Queue[*look]
 	holes  holes
+	origin string             // of notices
 	end    context.CancelFunc // ends statements that outlive Close's patience
 	work   stdsync.WaitGroup
 	once   stdsync.Once
@@ -44,7 +45,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	life, end := context.WithCancel(context.Background())
 	s := &Store{
-		cfg: cfg, pool: pool, end: end,
+		cfg: cfg, pool: pool, end: end, origin: newOrigin(),
 		writes: group.NewQueue[*store.Append](cfg.MaxWaiting),
 		looks:  group.NewQueue[*look](cfg.MaxWaiting),
 	}

@@ -71,46 +71,34 @@ func (s *Store) settled(ctx context.Context, at hole) (bool, error) {
 }
 
 // logged is a batch of the log.
-type logged struct{ position, stream, first, last, size int64 }
+type logged struct{ position, stream, first, last int64 }
 
-const logStatement = `
-SELECT l.position, b.position, b.stream, b.first_seq + b.duplicates, b.last_seq, CASE WHEN $2 THEN (
-  SELECT coalesce(sum(octet_length(t.body)), 0) FROM transactions t WHERE t.stream = b.stream AND t.seq BETWEEN b.first_seq + b.duplicates AND b.last_seq) END
-FROM delivery_log l LEFT JOIN LATERAL (SELECT * FROM batches WHERE position > l.position ORDER BY position LIMIT $1) b ON true
-ORDER BY b.position`
+const logStatement = "SELECT position, stream, first_seq + duplicates, last_seq FROM batches WHERE position > $1 ORDER BY position LIMIT $2"
 
-// pageBytes bounds the bodies of a page, but for those of its first batch.
-const pageBytes = 8 << 20
-
-// page reads the batches behind the plan, up to the first hole that may be filled yet.
-func (s *Store) page(ctx context.Context, limit int, bodies bool) (from int64, batches []logged, open bool, err error) {
-	all, err := list(ctx, s, func(row pgx.CollectableRow) (logged, error) {
-		var position, stream, first, last, size *int64
-		err := row.Scan(&from, &position, &stream, &first, &last, &size)
-		if err != nil || position == nil {
-			return logged{}, err
-		}
-		b := logged{position: *position, stream: *stream, first: *first, last: *last}
-		if size != nil {
-			b.size = *size
-		}
-		return b, nil
-	}, logStatement, limit, bodies)
+// page reads the batches behind the plan, up to the first hole that may be filled yet. (The cursor is read for itself: joined, the
+// planner would not see that there is only one.)
+func (s *Store) page(ctx context.Context, limit int) (from int64, batches []logged, open bool, err error) {
+	err = s.reading(ctx, func() error {
+		return s.queryRow(ctx, "SELECT position FROM delivery_log").Scan(&from)
+	})
 	if err != nil {
 		return 0, nil, false, err
 	}
-	next, transactions, size := from+1, int64(0), int64(0)
+	all, err := list(ctx, s, func(row pgx.CollectableRow) (b logged, err error) {
+		err = row.Scan(&b.position, &b.stream, &b.first, &b.last)
+		return b, err
+	}, logStatement, from, limit)
+	if err != nil {
+		return 0, nil, false, err
+	}
+	next, transactions := from+1, int64(0)
 	for _, b := range all {
-		if b.position == 0 {
-			break
-		}
 		if b.position != next {
 			if settled, err := s.settled(ctx, hole{next, b.position}); !settled || err != nil {
 				return from, batches, true, err
 			}
 		}
-		transactions, size = transactions+b.last-b.first+1, size+b.size
-		if (transactions > int64(limit) || size > pageBytes) && len(batches) > 0 {
+		if transactions += b.last - b.first + 1; transactions > int64(limit) && len(batches) > 0 {
 			break
 		}
 		batches = append(batches, b)
@@ -119,19 +107,29 @@ func (s *Store) page(ctx context.Context, limit int, bodies bool) (from int64, b
 	return from, batches, false, nil
 }
 
+// pageBytes bounds the bodies of a page, but for those of its first batch.
+const pageBytes = 8 << 20
+
 const plannedStatement = `
-SELECT s.id, t.seq, t.id, s.shop, CASE WHEN $4 OR q.seq IS NOT NULL THEN t.body ELSE '' END, q.problem
+SELECT n, id, seq, tx, shop, body, problem FROM (
+  SELECT b.n, s.id, t.seq, t.id AS tx, s.shop, t.body, q.problem, sum(octet_length(t.body)) OVER (ORDER BY b.n, t.seq) AS size
+  FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS b(stream, first, last, n)
+  JOIN streams s ON s.num = b.stream JOIN transactions t ON t.stream = b.stream AND t.seq BETWEEN b.first AND b.last
+  LEFT JOIN quarantine q ON q.stream = t.stream AND q.seq = t.seq
+) p WHERE n = 1 OR size <= $4 ORDER BY n, seq`
+
+const setAsideStatement = `
+SELECT b.n, s.id, t.seq, t.id, s.shop, '', q.problem
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS b(stream, first, last, n)
-JOIN streams s ON s.num = b.stream JOIN transactions t ON t.stream = b.stream AND t.seq BETWEEN b.first AND b.last
-LEFT JOIN quarantine q ON q.stream = t.stream AND q.seq = t.seq
-WHERE $4 OR q.seq IS NOT NULL ORDER BY b.n, t.seq`
+JOIN quarantine q ON q.stream = b.stream AND q.seq BETWEEN b.first AND b.last
+JOIN streams s ON s.num = b.stream JOIN transactions t ON t.stream = q.stream AND t.seq = q.seq ORDER BY b.n, t.seq`
 
 // Unplanned reads the log behind what is planned.
 func (s *Store) Unplanned(ctx context.Context, limit int, bodies bool) (store.LogPage, error) {
 	var p store.LogPage
 	var batches []logged
 	for range 3 { // a hole that is seen for the first time may be settled already
-		from, found, open, err := s.page(ctx, limit, bodies)
+		from, found, open, err := s.page(ctx, limit)
 		if err != nil {
 			return p, err
 		}
@@ -143,21 +141,53 @@ func (s *Store) Unplanned(ctx context.Context, limit int, bodies bool) (store.Lo
 	if len(batches) == 0 {
 		return p, nil
 	}
-	p.To = batches[len(batches)-1].position
 	var streams, first, last []int64
 	for _, b := range batches {
 		streams, first, last = append(streams, b.stream), append(first, b.first), append(last, b.last)
 	}
-	var err error
-	p.Transactions, err = list(ctx, s, func(row pgx.CollectableRow) (t store.LoggedTransaction, err error) {
-		var stream, id [16]byte
-		var body string
-		var problem *string
-		err = row.Scan(&stream, &t.Seq, &id, &t.Shop, &body, &problem)
-		t.Stream, t.ID, t.Raw, t.Problem = stream, id, []byte(body), bytesOf(problem)
-		return t, err
-	}, plannedStatement, streams, first, last, bodies)
+	if !bodies {
+		p.To = batches[len(batches)-1].position
+		all, err := list(ctx, s, scanPlanned, setAsideStatement, streams, first, last)
+		p.Transactions = transactionsOf(all)
+		return p, err
+	}
+	all, err := list(ctx, s, scanPlanned, plannedStatement, streams, first, last, pageBytes)
+	counts := make([]int64, len(batches))
+	for i := range all {
+		counts[all[i].batch-1]++
+	}
+	whole := int64(0)
+	for i, b := range batches { // those that came whole
+		if counts[i] < b.last-b.first+1 {
+			break
+		}
+		p.To, whole = b.position, whole+counts[i]
+	}
+	p.Transactions = transactionsOf(all[:min(int64(len(all)), whole)])
 	return p, err
+}
+
+// plannedRow is a transaction and the number of its batch in the page, from 1.
+type plannedRow struct {
+	batch int64
+	store.LoggedTransaction
+}
+
+func scanPlanned(row pgx.CollectableRow) (t plannedRow, err error) {
+	var stream, id [16]byte
+	var body string
+	var problem *string
+	err = row.Scan(&t.batch, &stream, &t.Seq, &id, &t.Shop, &body, &problem)
+	t.Stream, t.ID, t.Raw, t.Problem = stream, id, []byte(body), bytesOf(problem)
+	return t, err
+}
+
+func transactionsOf(all []plannedRow) []store.LoggedTransaction {
+	out := make([]store.LoggedTransaction, len(all))
+	for i := range all {
+		out[i] = all[i].LoggedTransaction
+	}
+	return out
 }
 
 // Numbers of advisory locks. Whoever changes the order of a lane holds the lane's, whoever numbers a stream's changes the
@@ -208,9 +238,9 @@ func (s *Store) SavePlan(ctx context.Context, p store.Plan) error {
 		b.Queue(takeLocks, lockClass, keys)
 		if n > 0 {
 			b.Queue(insertDeliveries, streams, seqs, consumers, types, shops, lanes, after, statuses)
-			b.Queue("SELECT pg_notify('holdfast', 'work')")
+			b.Queue("SELECT pg_notify('holdfast', $1)", s.origin+"work")
 		}
-		queueChanges(&b, p.Changes)
+		queueChanges(&b, s.origin, p.Changes)
 		return tx.SendBatch(ctx, &b).Close()
 	})
 }
@@ -222,8 +252,9 @@ SELECT s.num, (SELECT coalesce(max(c.number), 0) FROM changes c WHERE c.stream =
 FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[]) WITH ORDINALITY
   AS r(stream, kind, seq, consumer, reference, code, detail, body, n) JOIN streams s ON s.id = r.stream`
 
-// queueChanges writes changes and tells of them; the streams' locks are held.
-func queueChanges(b *pgx.Batch, all []holdfast.Change) {
+// queueChanges writes changes and tells of them; the streams' locks are held. With an origin it is told to others only: this node
+// knows already.
+func queueChanges(b *pgx.Batch, origin string, all []holdfast.Change) {
 	if len(all) == 0 {
 		return
 	}
@@ -243,7 +274,7 @@ func queueChanges(b *pgx.Batch, all []holdfast.Change) {
 	}
 	b.Queue(insertChanges, streams, kinds, seqs, consumers, references, codes, details, bodies)
 	for _, text := range notices(told) {
-		b.Queue("SELECT pg_notify('holdfast', $1)", text)
+		b.Queue("SELECT pg_notify('holdfast', $1)", origin+text)
 	}
 }
 

@@ -85,7 +85,7 @@ func (s *Store) Release(ctx context.Context, d holdfast.Deed, event func(holdfas
 }
 
 func (s *Store) settleAndWork(ctx context.Context, tx pgx.Tx, t touched, events []holdfast.AuditEvent, changes []holdfast.Change) error {
-	if err := s.settle(ctx, tx, t, events, changes); err != nil {
+	if err := s.settle(ctx, tx, t, effects{events: events, changes: changes, cascades: true}); err != nil {
 		return err
 	}
 	_, err := tx.Exec(ctx, "SELECT pg_notify('holdfast', 'work')")

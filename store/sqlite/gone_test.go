@@ -53,3 +53,8 @@ func TestACallerThatGoesAwaySharesNothing(t *testing.T) {
 		t.Errorf("a claim that nobody waited for any more: %s until %s, %d attempts", all[0].Status, all[0].LeaseUntil, all[0].Attempts)
 	}
 }
+
+func TestNotices(t *testing.T) {
+	s := open(t)
+	storetest.Notices(t, s, s)
+}

@@ -35,7 +35,7 @@ var deliveryTests = []struct {
 	{"Messages", messages},
 	{"StreamDeliveries", streamDeliveries},
 	{"DeliveryLists", deliveryLists},
-	{"Notices", noticesAreHeard},
+	{"APageIsBounded", aPageIsBounded},
 	{"GiveUpTellsOnce", giveUpTellsOnce},
 	{"ANamelessShopTakesTurns", aNamelessShopTakesTurns},
 	{"ManyNodes", manyNodes},
@@ -700,10 +700,11 @@ func deliveryLists(t *testing.T, s store.Store) {
 	}
 }
 
-func noticesAreHeard(t *testing.T, s store.Store) {
+// Notices checks that a store hears what another one on the same database does; a backend with one process has one store for both.
+func Notices(t *testing.T, listener, s store.Store) {
 	ctx, cancel := context.WithCancel(t.Context())
 	heard, ended := make(chan store.Notice, 100), make(chan struct{})
-	go func() { s.Notices(ctx, func(n store.Notice) { heard <- n }); close(ended) }()
+	go func() { listener.Notices(ctx, func(n store.Notice) { heard <- n }); close(ended) }()
 	await := func(what string, ok func(store.Notice) bool) {
 		t.Helper()
 		for {

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"bytes"
 	"testing"
 
 	"github.com/holdfast-sync/holdfast"
@@ -53,4 +54,36 @@ func aNamelessShopTakesTurns(t *testing.T, s store.Store) {
 		q.After = c.Next
 	}
 	t.Error("100 claims of one delivery each have not come to the second store")
+}
+
+// aPageIsBounded: large bodies come in several pages, whole batches each, in their order.
+func aPageIsBounded(t *testing.T, s store.Store) {
+	var head holdfast.Head
+	for range 5 {
+		a := Step(stream, head, 1, 2)
+		for i := range a.Transactions {
+			a.Transactions[i].Raw = append([]byte(`{"type":"x","payload":{"a":"`), append(bytes.Repeat([]byte("x"), 2<<20), `"}}`...)...)
+		}
+		head = mustAppend(t, s, a)
+	}
+	pages, next := 0, int64(1)
+	for next <= 10 {
+		page, err := s.Unplanned(t.Context(), 1000, true)
+		if err != nil || len(page.Transactions) == 0 || len(page.Transactions)%2 != 0 || len(page.Transactions) > 6 {
+			t.Fatalf("%d transactions: %v", len(page.Transactions), err)
+		}
+		for _, one := range page.Transactions {
+			if one.Seq != next {
+				t.Fatalf("%d, not %d", one.Seq, next)
+			}
+			next++
+		}
+		pages++
+		if err := s.SavePlan(t.Context(), store.Plan{From: page.From, To: page.To}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if pages < 2 {
+		t.Errorf("20 MiB came in %d pages", pages)
+	}
 }

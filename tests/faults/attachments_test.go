@@ -425,9 +425,11 @@ func TestClientsThatLie(t *testing.T) {
 		if _, err := forgotten.Step(); err == nil {
 			return fmt.Errorf("the upload is still there")
 		}
+		if c, code := r.a.CheckObjects(t); code != 0 { // a finished one may just have ended as well
+			return fmt.Errorf("%+v", c)
+		}
 		return nil
 	})
-	r.a.MustBeClean(t)
 	for _, site := range []*harness.S3Site{r.east, r.west} {
 		if left := site.Server.Leftovers(); len(left) > 0 {
 			t.Errorf("left over: %v", left)

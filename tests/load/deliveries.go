@@ -174,7 +174,7 @@ func (f *waiters) wait(i int) {
 			return
 		default:
 		}
-		status, text, err := f.request("GET", "/v1/streams/"+waiterStream(i).String()+"/changes?wait=3&after="+cursor, nil)
+		status, text, err := f.request("GET", "/v1/streams/"+waiterStream(i).String()+"/changes?wait=25&after="+cursor, nil)
 		now := time.Now()
 		var page struct {
 			Cursor string
