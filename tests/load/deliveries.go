@@ -132,7 +132,7 @@ func waiterStream(i int) holdfast.ID {
 }
 
 func (f *waiters) request(method, path string, body []byte, header ...string) (int, []byte, error) {
-	req, err := http.NewRequest(method, f.base+path, bytes.NewReader(body)) //nolint:noctx // it ends by itself
+	req, err := http.NewRequest(method, f.base+path, bytes.NewReader(body))
 	if err != nil {
 		return 0, nil, err
 	}
