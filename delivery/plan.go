@@ -11,8 +11,11 @@ import (
 	"github.com/holdfast-sync/holdfast/store"
 )
 
-// planAtOnce is how many transactions a plan holds; a batch is never divided.
-const planAtOnce = 256
+// A plan holds planAtOnce transactions, but never a part of a batch; without consumers passOver are passed over at once.
+const (
+	planAtOnce = 256
+	passOver   = 20_000
+)
 
 // header is what a plan reads of a transaction.
 type header struct{ Type, OrderKey, EntityType, EntityID string }
@@ -99,7 +102,11 @@ func common(a, b []string) (both []string) {
 func (m *Machine) plan(ctx context.Context) error {
 	for ctx.Err() == nil {
 		g := *m.graph.Load()
-		page, err := m.cfg.Store.Unplanned(ctx, planAtOnce, len(g) > 0)
+		most := planAtOnce
+		if len(g) == 0 {
+			most = passOver
+		}
+		page, err := m.cfg.Store.Unplanned(ctx, most, len(g) > 0)
 		if err != nil {
 			return err
 		}

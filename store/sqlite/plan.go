@@ -28,15 +28,23 @@ func (s *Store) Unplanned(ctx context.Context, limit int, bodies bool) (store.Lo
 	if err != nil {
 		return p, err
 	}
+	if !bodies && len(batches) > 0 {
+		p.To = batches[len(batches)-1].position
+		p.Transactions, err = rowsOf(ctx, s, scanLogged, `
+SELECT s.id, t.seq, t.id, s.shop, '', q.problem
+FROM quarantine q JOIN transactions t ON t.stream = q.stream AND t.seq = q.seq JOIN streams s ON s.num = q.stream
+WHERE q.verb IS NULL AND t.batch > ? AND t.batch <= ? ORDER BY t.batch, t.seq`, p.From, p.To)
+		return p, err
+	}
 	size := 0
 	for _, b := range batches {
 		if len(p.Transactions) > 0 && int64(len(p.Transactions))+b.last-b.first+1 > int64(limit) {
 			break
 		}
 		some, err := rowsOf(ctx, s, scanLogged, `
-SELECT s.id, t.seq, t.id, s.shop, CASE WHEN ?4 OR q.seq IS NOT NULL THEN t.body ELSE '' END, q.problem
+SELECT s.id, t.seq, t.id, s.shop, t.body, q.problem
 FROM streams s JOIN transactions t ON t.stream = s.num LEFT JOIN quarantine q ON q.stream = t.stream AND q.seq = t.seq
-WHERE s.num = ?1 AND t.seq BETWEEN ?2 AND ?3 AND (?4 OR q.seq IS NOT NULL) ORDER BY t.seq`, b.stream, b.first, b.last, bodies)
+WHERE s.num = ?1 AND t.seq BETWEEN ?2 AND ?3 ORDER BY t.seq`, b.stream, b.first, b.last)
 		if err != nil {
 			return p, err
 		}

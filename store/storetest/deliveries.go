@@ -448,6 +448,9 @@ func aQuarantinedOneHoldsItsLane(t *testing.T, s store.Store) {
 	if n := release(holdfast.VerbRetry); n != 0 {
 		t.Fatal("released before its plan was made")
 	}
+	if page, err := s.Unplanned(t.Context(), 10, false); err != nil || len(page.Transactions) != 1 || page.Transactions[0].Seq != 2 || page.Transactions[0].Problem == nil || page.To == page.From {
+		t.Fatalf("without bodies: %+v %v", page, err)
+	}
 	mustPlan(t, s, Consumer{Name: "ordered", Lane: oneLane}, Consumer{Name: "loose", Lane: ownLane}, Consumer{Name: "after", Lane: ownLane, After: []string{"loose"}})
 	loose := claim(t, s, "loose", 10)
 	wantSeqs(t, loose, 1, 3)
