@@ -23,6 +23,7 @@ type pool struct {
 	paused  atomic.Int64           // until when the consumer asked for silence, in ns since 1970
 	wake    chan struct{}
 	work    chan claimed
+	idle    atomic.Bool  // nothing waits for it
 	held    atomic.Int64 // claimed and not recorded yet
 	feeding sync.WaitGroup
 	running sync.WaitGroup
@@ -87,8 +88,9 @@ func (p *pool) stateChanged(e circuitbreaker.StateChangedEvent) {
 	}
 }
 
+// health is nil while it is up, and when nothing waits for it that could try whether it is: another node may have done that.
 func (p *pool) health() error {
-	if p.breaker.IsClosed() {
+	if p.breaker.IsClosed() || p.idle.Load() && p.breaker.RemainingDelay() == 0 {
 		return nil
 	}
 	if why := p.last.Load(); why != nil {
@@ -168,6 +170,7 @@ func (p *pool) claim(ctx, run context.Context, most int, after store.ClaimCursor
 	if err != nil {
 		return 0, after, err // what was claimed all the same comes back when its lease ends
 	}
+	p.idle.Store(c.Empty)
 	for _, d := range c.Deliveries {
 		p.held.Add(1)
 		key := store.DeliveryLease{Position: d.Position, Generation: d.Generation}

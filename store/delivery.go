@@ -50,6 +50,7 @@ type ClaimCursor struct {
 type Claimed struct {
 	Deliveries []ClaimedDelivery
 	Next       ClaimCursor // for the next claim; the zero one when the last store had its turn
+	Empty      bool        // nothing waits for the consumer, now or later; told by claims from the beginning
 }
 
 // ClaimedDelivery is a delivery with everything that its call needs.

@@ -72,6 +72,7 @@ func (s *Store) ClaimDeliveries(ctx context.Context, q store.ClaimQuery) (claime
 				claimed.Deliveries = append(claimed.Deliveries, *d)
 			}
 		}
+		claimed.Empty = looked == 0 && !q.After.Behind
 		if looked < shops {
 			claimed.Next = store.ClaimCursor{}
 		}

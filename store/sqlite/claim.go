@@ -19,7 +19,7 @@ const due = "status = 0 AND behind = 0 AND waits = 0 AND consumer = ?"
 // ClaimDeliveries goes from store to store through the index and takes of each its share of what is due.
 func (s *Store) ClaimDeliveries(ctx context.Context, q store.ClaimQuery) (claimed store.Claimed, err error) {
 	if nothing, err := s.nothingDue(ctx, q); nothing || err != nil { // a look costs no commit
-		return store.Claimed{}, err
+		return store.Claimed{Empty: nothing}, err
 	}
 	var positions []int64
 	err = s.do(ctx, func(w *writer, _, now int64) error {
