@@ -151,7 +151,16 @@ func TestAPoisonousTransaction(t *testing.T) {
 				if verb == "retry" {
 					w.rest.OnContaining("/orders", all[0].id, faultkit.Reference()) // it knows the item now
 				}
-				w.do("/v1/deliveries/actions", fmt.Sprintf(`{"action":"%s","filter":{"stream":"%s","status":"held"},"reason":"decided"}`, verb, all[0].stream), `{"count":1,`)
+				filters := []string{"--filter", "stream=" + all[0].stream.String(), "--filter", "status=held"}
+				listed, text, code := w.nodes[0].Command(append([]string{"deliveries", "list", "--output", "json"}, filters...)...)
+				if code != 0 || strings.Count(listed, `"status":"held"`) != 1 || !strings.Contains(listed, all[0].id) {
+					t.Fatalf("%d %s %s", code, listed, text)
+				}
+				if verb == "retry" { // over HTTP; the others on the command line
+					w.do("/v1/deliveries/actions", fmt.Sprintf(`{"action":"retry","filter":{"stream":"%s","status":"held"},"reason":"decided"}`, all[0].stream), `{"count":1,`)
+				} else if out, text, code := w.nodes[0].Command(append([]string{"deliveries", verb, "--reason", "decided"}, filters...)...); code != 0 || out != "1 decided\n" {
+					t.Fatalf("%d %s %s", code, out, text)
+				}
 				w.settled()
 				w.clean()
 				if verb == "skip" { // the archive got it without a reference
@@ -163,7 +172,7 @@ func TestAPoisonousTransaction(t *testing.T) {
 					}
 				}
 				w.promises()
-				audit := w.node().Must("GET", "/v1/audit/events?stream="+all[0].stream.String()+"&actor=ann", nil)
+				audit := w.node().Must("GET", "/v1/audit/events?stream="+all[0].stream.String()+"&actorKind=operator", nil)
 				if audit.Status != 200 || strings.Count(string(audit.Body), "decided") != 1 {
 					t.Errorf("the decision is not in the audit log: %s", audit.Body)
 				}
